@@ -1,0 +1,204 @@
+//! What the control plane shows of itself: plain values, read by REST and the page.
+
+use headwater_core::{
+    checkpoint::CheckpointFailure,
+    execution::{ExecutionState, FailureKind, TaskMetrics},
+    graph::JobGraph,
+    ids::{CheckpointId, JobId, SubtaskId},
+    job::{JobSpec, JobStatus},
+    time::TimestampMs,
+};
+
+/// The whole of it, at a glance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterOverview {
+    /// When this process began to serve.
+    pub started_at_ms: TimestampMs,
+    /// Slots of all workers.
+    pub slots_total: usize,
+    /// Slots in which at least one task is.
+    pub slots_used: usize,
+    /// Tasks that are running.
+    pub tasks_running: usize,
+    /// Whether actors may be killed on purpose.
+    pub chaos: bool,
+    /// All jobs, newest first.
+    pub jobs: Vec<JobSummary>,
+}
+
+/// A job in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobSummary {
+    /// Its id.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+    /// The program that it runs.
+    pub program: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// When it was submitted.
+    pub submitted_at_ms: TimestampMs,
+    /// When it was first running.
+    pub started_at_ms: Option<TimestampMs>,
+    /// When it ended.
+    pub ended_at_ms: Option<TimestampMs>,
+    /// How often it was restarted, as a whole or in part.
+    pub restarts: u32,
+    /// Its tasks by state; the counts add up to the number of its subtasks.
+    pub tasks: Vec<(ExecutionState, usize)>,
+    /// The root cause, if it failed.
+    pub failure: Option<String>,
+}
+
+/// Everything about a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobDetails {
+    /// As in a list.
+    pub summary: JobSummary,
+    /// What was submitted.
+    pub spec: JobSpec,
+    /// What it runs as.
+    pub graph: JobGraph,
+    /// By vertex, then by index.
+    pub vertices: Vec<Vec<SubtaskView>>,
+    /// The supervision tree: parents before their children.
+    pub actors: Vec<ActorView>,
+    /// The newest completed checkpoint.
+    pub last_completed_checkpoint: Option<CheckpointId>,
+}
+
+/// One subtask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubtaskView {
+    /// Which.
+    pub subtask: SubtaskId,
+    /// The current attempt, counted from 0.
+    pub attempt: u32,
+    /// Its state.
+    pub state: ExecutionState,
+    /// The slot that it runs in.
+    pub slot: usize,
+    /// What the attempt has done so far.
+    pub metrics: TaskMetrics,
+}
+
+/// What an actor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorKind {
+    /// Supervises one job.
+    JobMaster,
+    /// Triggers and completes the job's checkpoints.
+    CheckpointCoordinator,
+    /// Runs a source.
+    Source,
+    /// Runs an operator.
+    Operator,
+    /// Runs a sink.
+    Sink,
+}
+
+impl ActorKind {
+    /// The name that users see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::JobMaster => "job-master",
+            Self::CheckpointCoordinator => "checkpoint-coordinator",
+            Self::Source => "source",
+            Self::Operator => "operator",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+/// A supervised actor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActorView {
+    /// `job-master`, `checkpoint-coordinator`, or a subtask's id such as `v1-0`. Unique within the job, and the same
+    /// after a restart.
+    pub id: String,
+    /// Its supervisor's id.
+    pub parent: Option<String>,
+    /// What it is.
+    pub kind: ActorKind,
+    /// For people.
+    pub name: String,
+    /// `RUNNING`, `RESTARTING`, or a task's state.
+    pub state: &'static str,
+    /// How often it was rebuilt.
+    pub restarts: u32,
+    /// What it last died of.
+    pub last_failure: Option<String>,
+}
+
+/// Where a checkpoint is in its life.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CheckpointStatus {
+    /// Waiting for acknowledgements, or its manifest is being written.
+    InProgress,
+    /// Durable.
+    Completed,
+    /// Given up.
+    Failed(CheckpointFailure),
+}
+
+/// One checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckpointView {
+    /// Its id.
+    pub id: CheckpointId,
+    /// Where it is.
+    pub status: CheckpointStatus,
+    /// When it was triggered.
+    pub triggered_at_ms: TimestampMs,
+    /// From the trigger to its end, in microseconds.
+    pub duration_us: Option<u64>,
+    /// Subtasks that have acknowledged.
+    pub acknowledged: usize,
+    /// Subtasks that must.
+    pub expected: usize,
+    /// Bytes of state that it stands for.
+    pub state_bytes: u64,
+    /// Bytes written for it.
+    pub new_bytes: u64,
+    /// The longest that a task stood still for it, in microseconds.
+    pub sync_us_max: u64,
+    /// The longest asynchronous part, in microseconds.
+    pub async_us_max: u64,
+    /// The longest alignment, in microseconds.
+    pub alignment_us_max: u64,
+    /// Whether it commits the end of the job's input.
+    pub is_final: bool,
+}
+
+/// A failure and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExceptionView {
+    /// When the actor died.
+    pub at_ms: TimestampMs,
+    /// Who died: an [`ActorView::id`].
+    pub actor: String,
+    /// Its name, for people.
+    pub actor_name: String,
+    /// The attempt that died, for a subtask.
+    pub attempt: Option<u32>,
+    /// How.
+    pub kind: FailureKind,
+    /// Of what.
+    pub message: String,
+    /// What became of the job.
+    pub recovery: Option<RecoveryView>,
+}
+
+/// How the job came back from a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecoveryView {
+    /// The checkpoint that it went back to; `None` is the beginning. Not set for an actor that holds no data.
+    pub restored_checkpoint: Option<CheckpointId>,
+    /// How many tasks were restarted; 0 for a control actor that was rebuilt without touching them.
+    pub tasks_restarted: usize,
+    /// From the death until all tasks were running again, in microseconds.
+    pub running_after_us: Option<u64>,
+    /// From the death until the first record was processed, in microseconds.
+    pub first_record_after_us: Option<u64>,
+}

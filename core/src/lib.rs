@@ -1,0 +1,18 @@
+//! Headwater's vocabulary: what the data plane, the control plane and their users agree upon.
+//!
+//! This crate knows no runtime, no storage engine and no protocol. Everything that crosses the line between
+//! the coordinator and a worker is defined here and serializes, so that the two may live in different processes.
+
+pub mod checkpoint;
+pub mod codec;
+pub mod execution;
+pub mod gateway;
+pub mod graph;
+pub mod ids;
+pub mod job;
+pub mod key_group;
+pub mod options;
+pub mod restart;
+pub mod store;
+pub mod supervision;
+pub mod time;
