@@ -1,1 +1,19 @@
-//! TBD
+//! Headwater's REST API: submit, watch and cancel jobs, and the web page beside it.
+//!
+//! Everything is below `/api/v1`. Requests and answers are JSON in [`dto`]'s shapes, errors are `application/problem+json`
+//! ([`problem`]), and live pages follow `GET /api/v1/events` (server-sent events). The server listens on loopback
+//! only and trusts no browser: see [`security`](crate::security).
+//!
+//! This crate knows the control plane by the [`ControlPlane`] trait alone.
+
+mod control_plane;
+pub mod dto;
+mod events;
+pub mod problem;
+mod routes;
+pub mod security;
+mod server;
+mod submission;
+
+pub use control_plane::{ControlPlane, Reply};
+pub use server::{ApiError, BuildInfo, ServerConfig, serve};

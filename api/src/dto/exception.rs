@@ -1,0 +1,70 @@
+//! Failures and what came of them.
+
+use headwater_coordinator::view::ExceptionView;
+use headwater_core::time::TimestampMs;
+use serde::{Deserialize, Serialize};
+
+/// `GET /jobs/{id}/exceptions`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Exceptions {
+    /// Newest first.
+    pub exceptions: Vec<Exception>,
+}
+
+/// One failure.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Exception {
+    /// When the actor died.
+    pub at_ms: TimestampMs,
+    /// The id of the actor that died.
+    pub actor: String,
+    /// Its name.
+    pub actor_name: String,
+    /// The attempt that died, for a subtask.
+    pub attempt: Option<u32>,
+    /// `error`, `panic`, `stall` or `kill`.
+    pub kind: String,
+    /// Of what it died.
+    pub message: String,
+    /// How the job came back, if it did or is about to.
+    pub recovery: Option<Recovery>,
+}
+
+/// How a job came back from a failure.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The checkpoint that it went back to; `null` is the beginning.
+    pub restored_checkpoint: Option<u64>,
+    /// Tasks that were restarted; 0 if a control actor was rebuilt without touching them.
+    pub tasks_restarted: usize,
+    /// From the death until all tasks were running again, in microseconds.
+    pub running_after_us: Option<u64>,
+    /// From the death until the first record was processed, in microseconds.
+    pub first_record_after_us: Option<u64>,
+}
+
+impl Exceptions {
+    /// What clients see of `exceptions`.
+    pub fn of(exceptions: &[ExceptionView]) -> Self {
+        Self { exceptions: exceptions.iter().map(Exception::of).collect() }
+    }
+}
+
+impl Exception {
+    fn of(exception: &ExceptionView) -> Self {
+        Self {
+            at_ms: exception.at_ms,
+            actor: exception.actor.clone(),
+            actor_name: exception.actor_name.clone(),
+            attempt: exception.attempt,
+            kind: exception.kind.as_str().to_owned(),
+            message: exception.message.clone(),
+            recovery: exception.recovery.as_ref().map(|recovery| Recovery {
+                restored_checkpoint: recovery.restored_checkpoint.map(|checkpoint| checkpoint.0),
+                tasks_restarted: recovery.tasks_restarted,
+                running_after_us: recovery.running_after_us,
+                first_record_after_us: recovery.first_record_after_us,
+            }),
+        }
+    }
+}

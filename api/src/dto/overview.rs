@@ -1,0 +1,116 @@
+//! The server at a glance.
+
+use std::collections::BTreeMap;
+
+use headwater_coordinator::view;
+use headwater_core::time::TimestampMs;
+use serde::{Deserialize, Serialize};
+
+use crate::server::BuildInfo;
+
+/// `GET /overview`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Overview {
+    /// The server's version.
+    pub version: String,
+    /// The commit that it was built from, if known.
+    pub commit: Option<String>,
+    /// When the process began to serve.
+    pub started_at_ms: TimestampMs,
+    /// The server's clock.
+    pub now_ms: TimestampMs,
+    /// Slots of all workers.
+    pub slots_total: usize,
+    /// Slots in which at least one task is.
+    pub slots_used: usize,
+    /// Tasks that are running.
+    pub tasks_running: usize,
+    /// Whether actors may be killed on purpose.
+    pub chaos: bool,
+    /// The number of jobs in each state that any job is in.
+    pub jobs_by_state: BTreeMap<String, usize>,
+    /// All jobs, newest first.
+    pub jobs: Vec<JobSummary>,
+}
+
+/// `GET /jobs`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Jobs {
+    /// Newest first.
+    pub jobs: Vec<JobSummary>,
+}
+
+/// A job in a list.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct JobSummary {
+    /// Its id: 32 hex characters.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The program that it runs.
+    pub program: String,
+    /// Its state, e.g. `RUNNING`.
+    pub state: String,
+    /// When it was submitted.
+    pub submitted_at_ms: TimestampMs,
+    /// When it was first running.
+    pub started_at_ms: Option<TimestampMs>,
+    /// When it ended.
+    pub ended_at_ms: Option<TimestampMs>,
+    /// From its first running, or else its submission, to its end or else now.
+    pub duration_ms: i64,
+    /// How often it was restarted, as a whole or in part.
+    pub restarts: u32,
+    /// The number of its tasks in each state that any task is in.
+    pub tasks: BTreeMap<String, usize>,
+    /// The root cause, if it failed.
+    pub failure: Option<String>,
+}
+
+impl Overview {
+    /// What clients see of `overview`.
+    pub fn of(overview: &view::ClusterOverview, build: &BuildInfo, now_ms: TimestampMs) -> Self {
+        let mut jobs_by_state = BTreeMap::new();
+        for job in &overview.jobs {
+            *jobs_by_state.entry(job.status.as_str().to_owned()).or_default() += 1;
+        }
+        Self {
+            version: build.version.clone(),
+            commit: build.commit.clone(),
+            started_at_ms: overview.started_at_ms,
+            now_ms,
+            slots_total: overview.slots_total,
+            slots_used: overview.slots_used,
+            tasks_running: overview.tasks_running,
+            chaos: overview.chaos,
+            jobs_by_state,
+            jobs: overview.jobs.iter().map(|job| JobSummary::of(job, now_ms)).collect(),
+        }
+    }
+}
+
+impl JobSummary {
+    /// What clients see of `job`.
+    pub fn of(job: &view::JobSummary, now_ms: TimestampMs) -> Self {
+        let began_at_ms = job.started_at_ms.unwrap_or(job.submitted_at_ms);
+        let until_ms = job.ended_at_ms.unwrap_or(now_ms);
+        Self {
+            id: job.id.to_string(),
+            name: job.name.clone(),
+            program: job.program.clone(),
+            state: job.status.as_str().to_owned(),
+            submitted_at_ms: job.submitted_at_ms,
+            started_at_ms: job.started_at_ms,
+            ended_at_ms: job.ended_at_ms,
+            duration_ms: until_ms.saturating_sub(began_at_ms).max(0),
+            restarts: job.restarts,
+            tasks: job
+                .tasks
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(state, count)| (state.as_str().to_owned(), *count))
+                .collect(),
+            failure: job.failure.clone(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Errors as clients get them: `application/problem+json` (RFC 9457).
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    body::BoxBody,
+    http::{Method, StatusCode, header},
+};
+use headwater_coordinator::handle::DispatcherError;
+use headwater_core::{ids::InvalidJobId, job::PlanError, options::OptionError};
+use serde::Serialize;
+
+/// What kind of error it is. Clients tell them apart by the `type` that [`urn`](Self::urn) gives; it never changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProblemKind {
+    /// No job has this id, or it is no id at all.
+    UnknownJob,
+    /// The job has no such actor.
+    UnknownActor,
+    /// Nothing is at this path.
+    UnknownPath,
+    /// No such program is registered.
+    UnknownProgram,
+    /// The program does not take this argument, or not this value.
+    BadArgument,
+    /// The program's graph cannot run.
+    InvalidProgram,
+    /// An option's key or value cannot be taken.
+    BadOption,
+    /// The body is not JSON.
+    MalformedJson,
+    /// The body or the query holds something else than what is expected.
+    InvalidRequest,
+    /// The path does not take this method.
+    MethodNotAllowed,
+    /// The body is too long.
+    BodyTooLarge,
+    /// The body is not said to be JSON.
+    UnsupportedMediaType,
+    /// The job has ended already.
+    NotCancellable,
+    /// The `Host` is not one of this server's.
+    HostNotAllowed,
+    /// Another site's page sent this.
+    CrossOrigin,
+    /// Actors may not be killed here.
+    ChaosDisabled,
+    /// More live streams than the server has room for.
+    TooManyStreams,
+    /// The dispatcher missed its deadline.
+    DispatcherTimeout,
+    /// The job store failed.
+    StoreFailed,
+}
+
+impl ProblemKind {
+    fn parts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::UnknownJob => ("unknown-job", StatusCode::NOT_FOUND, "Unknown job"),
+            Self::UnknownActor => ("unknown-actor", StatusCode::NOT_FOUND, "Unknown actor"),
+            Self::UnknownPath => ("unknown-path", StatusCode::NOT_FOUND, "Unknown path"),
+            Self::UnknownProgram => ("unknown-program", StatusCode::BAD_REQUEST, "Unknown program"),
+            Self::BadArgument => ("bad-argument", StatusCode::BAD_REQUEST, "Bad argument"),
+            Self::InvalidProgram => ("invalid-program", StatusCode::BAD_REQUEST, "Program cannot run"),
+            Self::BadOption => ("bad-option", StatusCode::BAD_REQUEST, "Bad option"),
+            Self::MalformedJson => ("malformed-json", StatusCode::BAD_REQUEST, "Malformed JSON"),
+            Self::InvalidRequest => ("invalid-request", StatusCode::BAD_REQUEST, "Invalid request"),
+            Self::MethodNotAllowed => {
+                ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+            }
+            Self::BodyTooLarge => ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "Body too large"),
+            Self::UnsupportedMediaType => {
+                ("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+            }
+            Self::NotCancellable => ("not-cancellable", StatusCode::CONFLICT, "Job has ended"),
+            Self::HostNotAllowed => ("host-not-allowed", StatusCode::MISDIRECTED_REQUEST, "Host not allowed"),
+            Self::CrossOrigin => ("cross-origin", StatusCode::FORBIDDEN, "Cross-origin request"),
+            Self::ChaosDisabled => ("chaos-disabled", StatusCode::FORBIDDEN, "Chaos is switched off"),
+            Self::TooManyStreams => {
+                ("too-many-streams", StatusCode::SERVICE_UNAVAILABLE, "Too many live streams")
+            }
+            Self::DispatcherTimeout => {
+                ("dispatcher-timeout", StatusCode::SERVICE_UNAVAILABLE, "Dispatcher timeout")
+            }
+            Self::StoreFailed => ("store-failed", StatusCode::INTERNAL_SERVER_ERROR, "Job store failed"),
+        }
+    }
+
+    /// The stable name of the kind.
+    pub fn urn(self) -> String {
+        format!("urn:headwater:error:{}", self.parts().0)
+    }
+
+    /// The HTTP status that it is sent with.
+    pub fn status(self) -> StatusCode {
+        self.parts().1
+    }
+}
+
+/// One error, for one request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: String,
+    hint: Option<String>,
+    allow: Option<String>,
+}
+
+/// The JSON that a [`Problem`] is sent as.
+#[derive(Serialize)]
+pub(crate) struct ProblemBody<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem with what is wrong this time.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), hint: None, allow: None }
+    }
+
+    /// Adds what to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The path does not take `method`.
+    pub fn method_not_allowed(method: &Method, allowed: &str) -> Self {
+        let mut problem = Self::new(
+            ProblemKind::MethodNotAllowed,
+            format!("this path does not take {method}: expected one of {allowed}"),
+        );
+        problem.allow = Some(allowed.to_owned());
+        problem
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    pub(crate) fn body(&self) -> ProblemBody<'_> {
+        let (_, status, title) = self.kind.parts();
+        ProblemBody {
+            r#type: self.kind.urn(),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            hint: self.hint.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, "1"));
+        }
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json")).json(self.body())
+    }
+}
+
+impl From<DispatcherError> for Problem {
+    fn from(error: DispatcherError) -> Self {
+        let kind = match &error {
+            DispatcherError::UnknownJob(_) => ProblemKind::UnknownJob,
+            DispatcherError::Plan(PlanError::UnknownProgram { .. }) => ProblemKind::UnknownProgram,
+            DispatcherError::Plan(PlanError::BadArgument { .. }) => ProblemKind::BadArgument,
+            DispatcherError::Plan(PlanError::Invalid(_)) => ProblemKind::InvalidProgram,
+            DispatcherError::NotCancellable { .. } => ProblemKind::NotCancellable,
+            DispatcherError::ChaosDisabled => ProblemKind::ChaosDisabled,
+            DispatcherError::UnknownActor { .. } => ProblemKind::UnknownActor,
+            DispatcherError::Store(_) => ProblemKind::StoreFailed,
+            DispatcherError::Timeout(_) => ProblemKind::DispatcherTimeout,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<InvalidJobId> for Problem {
+    fn from(error: InvalidJobId) -> Self {
+        Self::new(ProblemKind::UnknownJob, error.to_string()).hint("GET /api/v1/jobs lists the jobs")
+    }
+}
+
+impl From<OptionError> for Problem {
+    fn from(error: OptionError) -> Self {
+        Self::new(ProblemKind::BadOption, error.to_string())
+    }
+}

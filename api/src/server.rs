@@ -1,0 +1,102 @@
+//! The server: where it listens, and how its parts are put together.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::{DefaultHeaders, from_fn},
+    web,
+};
+use headwater_coordinator::handle::DispatcherHandle;
+
+use crate::{
+    control_plane::ControlPlane,
+    events::StreamSlots,
+    routes,
+    security::{self, AllowedHosts},
+};
+
+/// What the server says of the program that it is in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BuildInfo {
+    /// The version, as in `Cargo.toml`.
+    pub version: String,
+    /// The commit, if it is known.
+    pub commit: Option<String>,
+}
+
+/// Where to listen and what to show.
+pub struct ServerConfig<C = DispatcherHandle> {
+    /// A loopback address; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// The control plane.
+    pub handle: C,
+    /// What this program is.
+    pub build: BuildInfo,
+}
+
+/// Why the server cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The address can be reached from other machines.
+    #[error(
+        "refusing to listen on {0}: expected a loopback address such as 127.0.0.1, since whoever reaches the API may \
+         run jobs; to use it from elsewhere, forward the port (ssh -L 8081:localhost:8081)"
+    )]
+    NotLoopback(SocketAddr),
+    /// The address cannot be taken.
+    #[error("cannot listen on {bind}: {source}; choose another port, or 0 for a free one")]
+    Bind {
+        /// The address.
+        bind: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Live streams hold their connections, so a graceful stop never waits longer than this.
+const SHUTDOWN_TIMEOUT_S: u64 = 1;
+const CONNECTIONS_MAX: usize = 512;
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Begins to listen. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
+/// until its handle stops it; signals are the caller's. The address is the one that was bound.
+pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
+    let ServerConfig { bind, handle, build } = config;
+    if !bind.ip().is_loopback() {
+        return Err(ApiError::NotLoopback(bind));
+    }
+    let control: Arc<dyn ControlPlane> = Arc::new(handle);
+    let control = web::Data::from(control);
+    let hosts = web::Data::new(AllowedHosts::of(bind));
+    let build = web::Data::new(build);
+    let streams = web::Data::new(StreamSlots::default());
+    let app = move || {
+        App::new()
+            .app_data(control.clone())
+            .app_data(hosts.clone())
+            .app_data(build.clone())
+            .app_data(streams.clone())
+            .app_data(web::QueryConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
+            .app_data(web::PathConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
+            .wrap(from_fn(security::guard))
+            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .configure(routes::configure)
+            .configure(headwater_web::configure)
+            .default_service(web::to(routes::unknown_path))
+    };
+    let failed = |source| ApiError::Bind { bind, source };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .worker_max_blocking_threads(1)
+        .max_connections(CONNECTIONS_MAX)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
+        .disable_signals()
+        .bind(bind)
+        .map_err(failed)?;
+    let bound = server.addrs().first().copied().unwrap_or(bind);
+    tracing::info!(address = %bound, "serving the REST API and the web page");
+    Ok((server.run(), bound))
+}

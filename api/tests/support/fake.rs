@@ -1,0 +1,476 @@
+//! A control plane with known answers, rich enough to show every part of the page.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use headwater_api::{ControlPlane, Reply};
+use headwater_coordinator::{
+    handle::DispatcherError,
+    view::{
+        ActorKind, ActorView, CheckpointStatus, CheckpointView, ClusterOverview, ExceptionView, JobDetails,
+        JobSummary, RecoveryView, SubtaskView,
+    },
+};
+use headwater_core::{
+    checkpoint::CheckpointFailure,
+    execution::{ExecutionState, FailureKind, TaskMetrics},
+    graph::{JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
+    ids::{CheckpointId, JobId, SubtaskId, VertexId},
+    job::{ArgKind, ArgSpec, ArgValue, Args, JobSpec, JobStatus, PlanError, ProgramInfo},
+    options::JobOptions,
+    time::{Clock, MAX_WATERMARK, SystemClock},
+};
+use tokio::sync::watch;
+
+/// A control plane that lives in memory and does what it is told.
+#[derive(Clone)]
+pub struct Fake {
+    state: Arc<Mutex<State>>,
+    changes: watch::Sender<u64>,
+}
+
+struct State {
+    jobs: Vec<Job>,
+    chaos: bool,
+    timing_out: bool,
+    started_at_ms: i64,
+}
+
+struct Job {
+    details: JobDetails,
+    checkpoints: Vec<CheckpointView>,
+    exceptions: Vec<ExceptionView>,
+}
+
+const WORD_COUNT_ARGS: &[ArgSpec] = &[
+    ArgSpec {
+        name: "host",
+        kind: ArgKind::Text,
+        help: "the host to read lines from",
+        default: Some("localhost"),
+        required: false,
+    },
+    ArgSpec { name: "port", kind: ArgKind::Integer, help: "its port", default: None, required: true },
+    ArgSpec {
+        name: "window-ms",
+        kind: ArgKind::Integer,
+        help: "the length of a window",
+        default: Some("5000"),
+        required: false,
+    },
+    ArgSpec {
+        name: "journal",
+        kind: ArgKind::Flag,
+        help: "keep what was read until it is committed",
+        default: Some("true"),
+        required: false,
+    },
+];
+
+const PROGRAMS: &[ProgramInfo] = &[
+    ProgramInfo {
+        name: "socket-word-count",
+        description: "counts the words that come over a socket, in windows",
+        args: WORD_COUNT_ARGS,
+    },
+    ProgramInfo {
+        name: "generator",
+        description: "generates records and counts them",
+        args: &[ArgSpec {
+            name: "rate",
+            kind: ArgKind::Float,
+            help: "records per second",
+            default: Some("1000"),
+            required: false,
+        }],
+    },
+];
+
+impl Fake {
+    /// One running, one finished and one failed job.
+    pub fn new(chaos: bool) -> Self {
+        let now_ms = SystemClock.now_ms();
+        let running = Job::running("Socket word count", now_ms - 754_000, JobStatus::Running);
+        let finished = Job::ended("Nightly totals", now_ms - 7_200_000, 93_400, None);
+        let root_cause = "sink failed: cannot write `/data/out`: no space left on device";
+        let failed = Job::ended("Clicks by region", now_ms - 9_000_000, 1_204_000, Some(root_cause));
+        let state = State {
+            jobs: vec![running, finished, failed],
+            chaos,
+            timing_out: false,
+            started_at_ms: now_ms - 9_400_000,
+        };
+        Self { state: Arc::new(Mutex::new(state)), changes: watch::channel(0).0 }
+    }
+
+    /// The ids of the running, the finished and the failed job.
+    #[allow(dead_code, reason = "each test binary uses a part of the fake")]
+    pub fn ids(&self) -> [JobId; 3] {
+        let state = self.state();
+        [0, 1, 2].map(|index| state.jobs[state.jobs.len() - 3 + index].details.summary.id)
+    }
+
+    /// From now on nothing is answered in time.
+    #[allow(dead_code, reason = "each test binary uses a part of the fake")]
+    pub fn time_out(&self) {
+        self.state().timing_out = true;
+    }
+
+    /// Lets the running jobs process `elapsed_ms` worth of records and tells everyone.
+    #[allow(dead_code, reason = "each test binary uses a part of the fake")]
+    pub fn advance(&self, elapsed_ms: u64) {
+        for job in &mut self.state().jobs {
+            job.advance(elapsed_ms);
+        }
+        self.changed();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    fn answer<T>(
+        &self,
+        answer: impl FnOnce(&mut State) -> Result<T, DispatcherError>,
+    ) -> Result<T, DispatcherError> {
+        let mut state = self.state();
+        if state.timing_out { Err(DispatcherError::Timeout(5_000)) } else { answer(&mut state) }
+    }
+}
+
+impl State {
+    fn job(&mut self, id: JobId) -> Result<&mut Job, DispatcherError> {
+        self.jobs
+            .iter_mut()
+            .find(|job| job.details.summary.id == id)
+            .ok_or_else(|| DispatcherError::UnknownJob(id.to_string()))
+    }
+}
+
+impl ControlPlane for Fake {
+    fn submit(&self, spec: JobSpec) -> Reply<'_, JobId> {
+        let known = || PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
+        let submitted = self.answer(|state| {
+            let Some(program) = PROGRAMS.iter().find(|program| program.name == spec.program) else {
+                return Err(PlanError::UnknownProgram { name: spec.program.clone(), known: known() }.into());
+            };
+            if let Some(name) =
+                spec.args.keys().find(|name| !program.args.iter().any(|arg| arg.name == **name))
+            {
+                let reason = "the program takes no such argument".to_owned();
+                return Err(PlanError::BadArgument { name: name.clone(), reason }.into());
+            }
+            let mut job = Job::running(&spec.name, SystemClock.now_ms(), JobStatus::Running);
+            let id = job.details.summary.id;
+            job.details.summary.program.clone_from(&spec.program);
+            job.details.spec = spec;
+            job.exceptions.clear();
+            job.checkpoints.clear();
+            state.jobs.insert(0, job);
+            Ok(id)
+        });
+        self.changed();
+        Box::pin(async { submitted })
+    }
+
+    fn cancel(&self, job: JobId) -> Reply<'_, ()> {
+        let canceled = self.answer(|state| {
+            let summary = &mut state.job(job)?.details.summary;
+            if summary.status.is_terminal() {
+                return Err(DispatcherError::NotCancellable { job, status: summary.status });
+            }
+            summary.status = JobStatus::Canceled;
+            summary.ended_at_ms = Some(SystemClock.now_ms());
+            Ok(())
+        });
+        self.changed();
+        Box::pin(async { canceled })
+    }
+
+    fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str) -> Reply<'a, ()> {
+        let killed = self.answer(|state| {
+            if !state.chaos {
+                return Err(DispatcherError::ChaosDisabled);
+            }
+            state.job(job)?.kill(actor)
+        });
+        self.changed();
+        Box::pin(async { killed })
+    }
+
+    fn jobs(&self) -> Reply<'_, Vec<JobSummary>> {
+        let jobs =
+            self.answer(|state| Ok(state.jobs.iter().map(|job| job.details.summary.clone()).collect()));
+        Box::pin(async { jobs })
+    }
+
+    fn job(&self, job: JobId) -> Reply<'_, JobDetails> {
+        let details = self.answer(|state| Ok(state.job(job)?.details.clone()));
+        Box::pin(async { details })
+    }
+
+    fn checkpoints(&self, job: JobId) -> Reply<'_, Vec<CheckpointView>> {
+        let checkpoints = self.answer(|state| Ok(state.job(job)?.checkpoints.clone()));
+        Box::pin(async { checkpoints })
+    }
+
+    fn exceptions(&self, job: JobId) -> Reply<'_, Vec<ExceptionView>> {
+        let exceptions = self.answer(|state| Ok(state.job(job)?.exceptions.clone()));
+        Box::pin(async { exceptions })
+    }
+
+    fn overview(&self) -> Reply<'_, ClusterOverview> {
+        let overview = self.answer(|state| {
+            Ok(ClusterOverview {
+                started_at_ms: state.started_at_ms,
+                slots_total: 4,
+                slots_used: 2,
+                tasks_running: 6,
+                chaos: state.chaos,
+                jobs: state.jobs.iter().map(|job| job.details.summary.clone()).collect(),
+            })
+        });
+        Box::pin(async { overview })
+    }
+
+    fn programs(&self) -> Vec<ProgramInfo> {
+        PROGRAMS.to_vec()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+impl Job {
+    fn running(name: &str, submitted_at_ms: i64, status: JobStatus) -> Self {
+        let graph = graph();
+        let vertices = graph
+            .vertices
+            .iter()
+            .map(|vertex| (0..vertex.parallelism).map(|index| subtask(vertex.id, index)).collect())
+            .collect();
+        let actors = actors(&graph);
+        let summary = JobSummary {
+            id: JobId::random(),
+            name: name.to_owned(),
+            program: "socket-word-count".to_owned(),
+            status,
+            submitted_at_ms,
+            started_at_ms: Some(submitted_at_ms + 14),
+            ended_at_ms: None,
+            restarts: 2,
+            tasks: vec![(ExecutionState::Running, 6)],
+            failure: None,
+        };
+        let spec = JobSpec {
+            name: name.to_owned(),
+            program: summary.program.clone(),
+            args: Args::from([
+                ("host".to_owned(), ArgValue::Text("localhost".to_owned())),
+                ("port".to_owned(), ArgValue::Integer(9_000)),
+            ]),
+            options: JobOptions { parallelism: 2, ..JobOptions::default() },
+        };
+        let checkpoints =
+            (1..=40).rev().map(|id| checkpoint(id, submitted_at_ms + id as i64 * 1_000)).collect();
+        let last_completed_checkpoint = Some(CheckpointId(40));
+        let exceptions = vec![
+            exception(
+                submitted_at_ms + 31_200,
+                "v1-1",
+                FailureKind::Panic,
+                "index out of bounds: the len is 3 but the index is 7",
+            ),
+            exception(
+                submitted_at_ms + 12_400,
+                "v0-0",
+                FailureKind::Error,
+                "connection to `localhost:9000` was reset by the peer",
+            ),
+        ];
+        let details = JobDetails { summary, spec, graph, vertices, actors, last_completed_checkpoint };
+        Self { details, checkpoints, exceptions }
+    }
+
+    fn ended(name: &str, submitted_at_ms: i64, took_ms: i64, root_cause: Option<&str>) -> Self {
+        let status = if root_cause.is_some() { JobStatus::Failed } else { JobStatus::Finished };
+        let mut job = Self::running(name, submitted_at_ms, status);
+        let summary = &mut job.details.summary;
+        summary.ended_at_ms = Some(submitted_at_ms + took_ms);
+        summary.failure = root_cause.map(str::to_owned);
+        summary.tasks = if root_cause.is_some() {
+            vec![(ExecutionState::Canceled, 5), (ExecutionState::Failed, 1)]
+        } else {
+            summary.restarts = 0;
+            vec![(ExecutionState::Finished, 6)]
+        };
+        for subtask in job.details.vertices.iter_mut().flatten() {
+            subtask.state =
+                if root_cause.is_some() { ExecutionState::Canceled } else { ExecutionState::Finished };
+            subtask.metrics.watermark_ms = Some(MAX_WATERMARK);
+        }
+        job
+    }
+
+    fn advance(&mut self, elapsed_ms: u64) {
+        if self.details.summary.status != JobStatus::Running {
+            return;
+        }
+        for (vertex, subtask) in self.details.vertices.iter_mut().flatten().enumerate() {
+            let busy_percent = [18, 22, 71, 64, 35, 30][vertex];
+            let metrics = &mut subtask.metrics;
+            metrics.records_in += elapsed_ms * 1_900 / (1 + vertex as u64);
+            metrics.records_out += elapsed_ms * 1_700 / (1 + vertex as u64);
+            metrics.busy_us += elapsed_ms * busy_percent * 10;
+            metrics.backpressured_us += if vertex < 2 { elapsed_ms * 450 } else { 0 };
+            metrics.watermark_ms = Some(SystemClock.now_ms() - 1_200);
+        }
+        let newest = &self.checkpoints.first().map_or((0, 0), |newest| (newest.id.0, newest.triggered_at_ms));
+        if SystemClock.now_ms() - newest.1 >= 1_000 {
+            self.checkpoints.insert(0, checkpoint(newest.0 + 1, SystemClock.now_ms()));
+            self.checkpoints.truncate(60);
+            self.details.last_completed_checkpoint = Some(CheckpointId(newest.0 + 1));
+        }
+    }
+
+    fn kill(&mut self, id: &str) -> Result<(), DispatcherError> {
+        let job = self.details.summary.id;
+        let known =
+            || self.details.actors.iter().map(|actor| actor.id.as_str()).collect::<Vec<_>>().join(", ");
+        if !self.details.actors.iter().any(|actor| actor.id == id) {
+            return Err(DispatcherError::UnknownActor { job, actor: id.to_owned(), known: known() });
+        }
+        for actor in self.details.actors.iter_mut().filter(|actor| actor.id == id) {
+            actor.restarts += 1;
+            actor.last_failure = Some("killed on purpose".to_owned());
+        }
+        for subtask in self.details.vertices.iter_mut().flatten() {
+            subtask.attempt += 1;
+        }
+        self.details.summary.restarts += 1;
+        self.exceptions
+            .insert(0, exception(SystemClock.now_ms(), id, FailureKind::Kill, "killed on purpose"));
+        Ok(())
+    }
+}
+
+fn graph() -> JobGraph {
+    let vertex = |id: u32, name: &str, kind| JobVertex {
+        id: VertexId(id),
+        uid: format!("uid-{id}"),
+        name: name.to_owned(),
+        kind,
+        parallelism: 2,
+    };
+    let edge = |from, to, partitioning| JobEdge { from: VertexId(from), to: VertexId(to), partitioning };
+    JobGraph {
+        vertices: vec![
+            vertex(0, "socket source -> flat map -> assign timestamps", VertexKind::Source),
+            vertex(1, "window count", VertexKind::Operator),
+            vertex(2, "print sink", VertexKind::Sink),
+        ],
+        edges: vec![edge(0, 1, Partitioning::Hash), edge(1, 2, Partitioning::Forward)],
+        max_parallelism: 128,
+    }
+}
+
+fn subtask(vertex: VertexId, index: u32) -> SubtaskView {
+    let now_ms = SystemClock.now_ms();
+    let records = 48_210_334 / (1 + u64::from(vertex.0) * 3);
+    SubtaskView {
+        subtask: SubtaskId { vertex, index },
+        attempt: 2,
+        state: ExecutionState::Running,
+        slot: index as usize,
+        metrics: TaskMetrics {
+            records_in: records + u64::from(index) * 1_913,
+            records_out: records / 2,
+            late_records: u64::from(index) * 3,
+            watermark_ms: Some(now_ms - 1_200),
+            busy_us: [81_000_000, 412_000_000, 160_000_000][vertex.0 as usize],
+            backpressured_us: [260_000_000, 0, 0][vertex.0 as usize],
+            first_record_at_ms: Some(now_ms - 600_000),
+            restarts_of_connection: 0,
+        },
+    }
+}
+
+fn actors(graph: &JobGraph) -> Vec<ActorView> {
+    let actor = |id: &str, parent: Option<&str>, kind, name: &str| ActorView {
+        id: id.to_owned(),
+        parent: parent.map(str::to_owned),
+        kind,
+        name: name.to_owned(),
+        state: "RUNNING",
+        restarts: 0,
+        last_failure: None,
+    };
+    let mut actors = vec![
+        actor("job-master", None, ActorKind::JobMaster, "Job master"),
+        actor(
+            "checkpoint-coordinator",
+            Some("job-master"),
+            ActorKind::CheckpointCoordinator,
+            "Checkpoint coordinator",
+        ),
+    ];
+    for id in graph.subtasks() {
+        let vertex = graph.vertex(id.vertex);
+        let kind = match vertex.kind {
+            VertexKind::Source => ActorKind::Source,
+            VertexKind::Operator => ActorKind::Operator,
+            VertexKind::Sink => ActorKind::Sink,
+        };
+        let name = format!("{} ({}/{})", vertex.name, id.index + 1, vertex.parallelism);
+        actors.push(actor(&id.to_string(), Some("job-master"), kind, &name));
+    }
+    actors[5].restarts = 2;
+    actors[5].last_failure =
+        Some("panicked: index out of bounds: the len is 3 but the index is 7".to_owned());
+    actors
+}
+
+fn checkpoint(id: u64, triggered_at_ms: i64) -> CheckpointView {
+    let wave = (id * 7919) % 13;
+    let status = if id == 31 {
+        CheckpointStatus::Failed(CheckpointFailure::TaskFailed)
+    } else {
+        CheckpointStatus::Completed
+    };
+    CheckpointView {
+        id: CheckpointId(id),
+        status,
+        triggered_at_ms,
+        duration_us: Some(9_000 + wave * 1_300),
+        acknowledged: if id == 31 { 4 } else { 6 },
+        expected: 6,
+        state_bytes: 48_000_000 + id * 310_000,
+        new_bytes: 400_000 + wave * 90_000,
+        sync_us_max: 1_100 + wave * 90,
+        async_us_max: 7_000 + wave * 900,
+        alignment_us_max: 300 + wave * 40,
+        is_final: false,
+    }
+}
+
+fn exception(at_ms: i64, actor: &str, kind: FailureKind, message: &str) -> ExceptionView {
+    let is_task = actor.starts_with('v');
+    ExceptionView {
+        at_ms,
+        actor: actor.to_owned(),
+        actor_name: if is_task { format!("subtask {actor}") } else { actor.to_owned() },
+        attempt: is_task.then_some(1),
+        kind,
+        message: message.to_owned(),
+        recovery: Some(RecoveryView {
+            restored_checkpoint: is_task.then_some(CheckpointId(30)),
+            tasks_restarted: if is_task { 6 } else { 0 },
+            running_after_us: Some(18_400),
+            first_record_after_us: is_task.then_some(23_900),
+        }),
+    }
+}

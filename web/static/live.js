@@ -1,0 +1,62 @@
+// Live data: server-sent events, and polling for as long as they are cut off.
+import { useEffect, useState } from "./html.js";
+
+const POLL_MS = 2000;
+const RECONNECT_MS = 2000;
+
+// Follows `path` (an event stream of events called `name`); `poll` fetches the same data once.
+// Returns { data, connection: "connecting" | "live" | "retrying", problem }.
+export function useLive(path, name, poll) {
+  const [state, setState] = useState({ data: null, connection: "connecting", problem: null });
+
+  useEffect(() => {
+    let stopped = false;
+    let source;
+    let pollTimer;
+    let reconnectTimer;
+    const update = (change) => stopped || setState((before) => ({ ...before, ...change }));
+
+    const startPolling = () => {
+      if (pollTimer || stopped) return;
+      const once = () =>
+        poll().then(
+          (data) => update({ data, problem: null }),
+          (problem) => update({ problem }),
+        );
+      once();
+      pollTimer = setInterval(once, POLL_MS);
+    };
+    const stopPolling = () => {
+      clearInterval(pollTimer);
+      pollTimer = undefined;
+    };
+    const connect = () => {
+      source = new EventSource(path);
+      source.addEventListener("open", () => {
+        stopPolling();
+        update({ connection: "live", problem: null });
+      });
+      source.addEventListener(name, (event) => update({ data: JSON.parse(event.data), problem: null }));
+      source.addEventListener("problem", (event) => update({ problem: JSON.parse(event.data) }));
+      source.addEventListener("error", () => {
+        update({ connection: "retrying" });
+        startPolling();
+        // The browser reconnects by itself after a cut, but not after a refusal.
+        if (source.readyState === EventSource.CLOSED && !stopped) {
+          clearTimeout(reconnectTimer);
+          reconnectTimer = setTimeout(connect, RECONNECT_MS);
+        }
+      });
+    };
+
+    connect();
+    return () => {
+      stopped = true;
+      source.close();
+      stopPolling();
+      clearTimeout(reconnectTimer);
+    };
+  }, [path]);
+
+  return state;
+}
