@@ -1,7 +1,8 @@
 //! The web page over a stand-in control plane, for working on the page: `cargo run --release -p headwater-api --example
 //! demo_page -- 8099`.
 
-#[path = "../tests/support/fake.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/api/fake/mod.rs"]
 mod fake;
 
 use std::time::Duration;

@@ -33,7 +33,7 @@ export function Actors({ job, chaos }) {
 
 function Actor({ actor, depth, kill }) {
   const canDie = !["FINISHED", "CANCELED"].includes(actor.state);
-  return html`<li class="actor" role="treeitem" aria-level=${depth + 1} style=${{ paddingLeft: `${14 + depth * 22}px` }}>
+  return html`<li class="actor" role="treeitem" aria-level=${depth + 1} style=${{ paddingLeft: `${16 + depth * 22}px` }}>
     <span class="actor-name">
       <span><span class="mono">${actor.id}</span>${actor.name.toLowerCase() !== actor.id.replaceAll("-", " ") && html` <span class="dim">${actor.name}</span>`}</span>
       ${actor.last_failure && html`<span class="small dim clip" title=${actor.last_failure}>last died of: ${actor.last_failure}</span>`}

@@ -7,6 +7,7 @@ const CONNECTIONS = {
   connecting: { tone: "busy", text: "connecting" },
   live: { tone: "good", text: "live" },
   retrying: { tone: "bad", text: "disconnected, retrying" },
+  gone: { tone: "quiet", text: "nothing to follow" },
 };
 
 function Connection({ connection }) {

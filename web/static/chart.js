@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import * as format from "./format.js";
 import uPlot from "./vendor/uplot.js";
 
-const HEIGHT = 230;
+const HEIGHT = 300;
 // Steps of the axis that read well in KiB and MiB.
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
 const DARK = matchMedia("(prefers-color-scheme: dark)");

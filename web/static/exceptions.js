@@ -33,8 +33,8 @@ function Recovery({ recovery, isControl }) {
   const from = isControl && recovery.tasks_restarted === 0
     ? "rebuilt without touching the tasks"
     : recovery.restored_checkpoint === null
-      ? "went back to the beginning"
-      : `went back to checkpoint ${recovery.restored_checkpoint}`;
+      ? "restarted from the beginning"
+      : `restored checkpoint ${recovery.restored_checkpoint}`;
   const tasks = recovery.tasks_restarted > 0 ? `${recovery.tasks_restarted} ${recovery.tasks_restarted === 1 ? "task" : "tasks"} restarted` : null;
   const parts = [
     from,

@@ -5,7 +5,7 @@ const POLL_MS = 2000;
 const RECONNECT_MS = 2000;
 
 // Follows `path` (an event stream of events called `name`); `poll` fetches the same data once.
-// Returns { data, connection: "connecting" | "live" | "retrying", problem }.
+// Returns { data, connection: "connecting" | "live" | "retrying" | "gone", problem }.
 export function useLive(path, name, poll) {
   const [state, setState] = useState({ data: null, connection: "connecting", problem: null });
 
@@ -21,7 +21,12 @@ export function useLive(path, name, poll) {
       const once = () =>
         poll().then(
           (data) => update({ data, problem: null }),
-          (problem) => update({ problem }),
+          (problem) => {
+            if (problem.status !== 404) return update({ problem });
+            // The server is well and has no such thing: there is nothing to wait for.
+            update({ problem, connection: "gone" });
+            return stop();
+          },
         );
       once();
       pollTimer = setInterval(once, POLL_MS);
@@ -49,13 +54,15 @@ export function useLive(path, name, poll) {
       });
     };
 
-    connect();
-    return () => {
+    const stop = () => {
       stopped = true;
       source.close();
       stopPolling();
       clearTimeout(reconnectTimer);
     };
+
+    connect();
+    return stop;
   }, [path]);
 
   return state;

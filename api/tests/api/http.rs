@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix_web::dev::ServerHandle;
 use headwater_api::{BuildInfo, ServerConfig, serve};
 use serde_json::Value;
 
@@ -14,10 +15,11 @@ use crate::fake::Fake;
 
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A server over a [`Fake`], for as long as the test's process lives.
+/// A server over a [`Fake`], for as long as the test's process lives or until it is stopped.
 pub struct TestServer {
     pub address: SocketAddr,
     pub fake: Fake,
+    server: ServerHandle,
 }
 
 pub struct Answer {
@@ -29,18 +31,18 @@ pub struct Answer {
 impl TestServer {
     pub fn start(chaos: bool) -> Self {
         let fake = Fake::new(chaos);
-        let handle = fake.clone();
-        let (report, bound) = std::sync::mpsc::channel();
-        thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async {
-                let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
-                let (server, bound) =
-                    serve(ServerConfig { bind: ([127, 0, 0, 1], 0).into(), handle, build }).unwrap();
-                report.send(bound).unwrap();
-                server.await.unwrap();
-            });
-        });
-        Self { address: bound.recv_timeout(DEADLINE).unwrap(), fake }
+        let (address, server) = listen(([127, 0, 0, 1], 0).into(), fake.clone());
+        Self { address, fake, server }
+    }
+
+    /// Cuts every connection.
+    pub fn stop(&mut self) {
+        actix_web::rt::System::new().block_on(self.server.stop(false));
+    }
+
+    /// Serves again, at the same address.
+    pub fn start_again(&mut self) {
+        self.server = listen(self.address, self.fake.clone()).1;
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -74,6 +76,19 @@ impl TestServer {
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
         stream
     }
+}
+
+fn listen(bind: SocketAddr, handle: Fake) -> (SocketAddr, ServerHandle) {
+    let (report, listening) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async {
+            let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
+            let (server, bound) = serve(ServerConfig { bind, handle, build }).unwrap();
+            report.send((bound, server.handle())).unwrap();
+            server.await.unwrap();
+        });
+    });
+    listening.recv_timeout(DEADLINE).unwrap()
 }
 
 impl Answer {

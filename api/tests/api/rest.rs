@@ -1,13 +1,12 @@
 //! What REST promises, over real connections.
 
-#[path = "support/fake.rs"]
-mod fake;
-#[path = "support/http.rs"]
-mod http;
-
 use headwater_api::{ApiError, BuildInfo, ServerConfig, dto, serve};
-use http::{TestServer, read_until};
 use serde_json::json;
+
+use crate::{
+    fake::Fake,
+    http::{TestServer, read_until},
+};
 
 const NO_JOB: &str = "/api/v1/jobs/00000000000000000000000000000000";
 
@@ -255,7 +254,7 @@ fn a_burst_of_changes_becomes_few_events_and_the_last_state_is_among_them() {
 #[test]
 fn an_address_that_others_can_reach_is_refused() {
     let build = BuildInfo { version: "1".to_owned(), commit: None };
-    let config = ServerConfig { bind: ([0, 0, 0, 0], 0).into(), handle: fake::Fake::new(false), build };
+    let config = ServerConfig { bind: ([0, 0, 0, 0], 0).into(), handle: Fake::new(false), build };
     let error = serve(config).err().unwrap();
     assert!(matches!(error, ApiError::NotLoopback(_)));
     assert!(error.to_string().contains("expected a loopback address"), "{error}");

@@ -1,0 +1,174 @@
+//! What the stand-in shows: a word count over a socket, with two failures behind it.
+
+use headwater_coordinator::view::{
+    ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, RecoveryView, SubtaskView,
+};
+use headwater_core::{
+    checkpoint::CheckpointFailure,
+    execution::{ExecutionState, FailureKind, TaskMetrics},
+    graph::{JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
+    ids::{CheckpointId, SubtaskId, VertexId},
+    job::{ArgKind, ArgSpec, ProgramInfo},
+    time::{Clock, SystemClock},
+};
+
+const WORD_COUNT_ARGS: &[ArgSpec] = &[
+    ArgSpec {
+        name: "host",
+        kind: ArgKind::Text,
+        help: "the host to read lines from",
+        default: Some("localhost"),
+        required: false,
+    },
+    ArgSpec { name: "port", kind: ArgKind::Integer, help: "its port", default: None, required: true },
+    ArgSpec {
+        name: "window-ms",
+        kind: ArgKind::Integer,
+        help: "the length of a window",
+        default: Some("5000"),
+        required: false,
+    },
+    ArgSpec {
+        name: "journal",
+        kind: ArgKind::Flag,
+        help: "keep what was read until it is committed",
+        default: Some("true"),
+        required: false,
+    },
+];
+
+pub(super) const PROGRAMS: &[ProgramInfo] = &[
+    ProgramInfo {
+        name: "socket-word-count",
+        description: "counts the words that come over a socket, in windows",
+        args: WORD_COUNT_ARGS,
+    },
+    ProgramInfo {
+        name: "generator",
+        description: "generates records and counts them",
+        args: &[ArgSpec {
+            name: "rate",
+            kind: ArgKind::Float,
+            help: "records per second",
+            default: Some("1000"),
+            required: false,
+        }],
+    },
+];
+
+pub(super) fn graph() -> JobGraph {
+    let vertex = |id: u32, name: &str, kind| JobVertex {
+        id: VertexId(id),
+        uid: format!("uid-{id}"),
+        name: name.to_owned(),
+        kind,
+        parallelism: 2,
+    };
+    let edge = |from, to, partitioning| JobEdge { from: VertexId(from), to: VertexId(to), partitioning };
+    JobGraph {
+        vertices: vec![
+            vertex(0, "socket source -> flat map -> assign timestamps", VertexKind::Source),
+            vertex(1, "window count", VertexKind::Operator),
+            vertex(2, "print sink", VertexKind::Sink),
+        ],
+        edges: vec![edge(0, 1, Partitioning::Hash), edge(1, 2, Partitioning::Forward)],
+        max_parallelism: 128,
+    }
+}
+
+pub(super) fn subtask(vertex: VertexId, index: u32) -> SubtaskView {
+    let now_ms = SystemClock.now_ms();
+    let records = 48_210_334 / (1 + u64::from(vertex.0) * 3);
+    SubtaskView {
+        subtask: SubtaskId { vertex, index },
+        attempt: 2,
+        state: ExecutionState::Running,
+        slot: index as usize,
+        metrics: TaskMetrics {
+            records_in: records + u64::from(index) * 1_913,
+            records_out: records / 2,
+            late_records: u64::from(index) * 3,
+            watermark_ms: Some(now_ms - 1_200),
+            busy_us: [81_000_000, 412_000_000, 160_000_000][vertex.0 as usize],
+            backpressured_us: [260_000_000, 0, 0][vertex.0 as usize],
+            first_record_at_ms: Some(now_ms - 600_000),
+            restarts_of_connection: 0,
+        },
+    }
+}
+
+pub(super) fn actors(graph: &JobGraph) -> Vec<ActorView> {
+    let actor = |id: &str, parent: Option<&str>, kind, name: &str| ActorView {
+        id: id.to_owned(),
+        parent: parent.map(str::to_owned),
+        kind,
+        name: name.to_owned(),
+        state: "RUNNING",
+        restarts: 0,
+        last_failure: None,
+    };
+    let mut actors = vec![
+        actor("job-master", None, ActorKind::JobMaster, "Job master"),
+        actor(
+            "checkpoint-coordinator",
+            Some("job-master"),
+            ActorKind::CheckpointCoordinator,
+            "Checkpoint coordinator",
+        ),
+    ];
+    for id in graph.subtasks() {
+        let vertex = graph.vertex(id.vertex);
+        let kind = match vertex.kind {
+            VertexKind::Source => ActorKind::Source,
+            VertexKind::Operator => ActorKind::Operator,
+            VertexKind::Sink => ActorKind::Sink,
+        };
+        let name = format!("{} ({}/{})", vertex.name, id.index + 1, vertex.parallelism);
+        actors.push(actor(&id.to_string(), Some("job-master"), kind, &name));
+    }
+    actors[5].restarts = 2;
+    actors[5].last_failure =
+        Some("panicked: index out of bounds: the len is 3 but the index is 7".to_owned());
+    actors
+}
+
+pub(super) fn checkpoint(id: u64, triggered_at_ms: i64) -> CheckpointView {
+    let wave = (id * 7919) % 13;
+    let status = if id == 31 {
+        CheckpointStatus::Failed(CheckpointFailure::TaskFailed)
+    } else {
+        CheckpointStatus::Completed
+    };
+    CheckpointView {
+        id: CheckpointId(id),
+        status,
+        triggered_at_ms,
+        duration_us: Some(9_000 + wave * 1_300),
+        acknowledged: if id == 31 { 4 } else { 6 },
+        expected: 6,
+        state_bytes: 48_000_000 + id * 310_000,
+        new_bytes: 400_000 + wave * 90_000,
+        sync_us_max: 1_100 + wave * 90,
+        async_us_max: 7_000 + wave * 900,
+        alignment_us_max: 300 + wave * 40,
+        is_final: false,
+    }
+}
+
+pub(super) fn exception(at_ms: i64, actor: &str, kind: FailureKind, message: &str) -> ExceptionView {
+    let is_task = actor.starts_with('v');
+    ExceptionView {
+        at_ms,
+        actor: actor.to_owned(),
+        actor_name: if is_task { format!("subtask {actor}") } else { actor.to_owned() },
+        attempt: is_task.then_some(1),
+        kind,
+        message: message.to_owned(),
+        recovery: Some(RecoveryView {
+            restored_checkpoint: is_task.then_some(CheckpointId(30)),
+            tasks_restarted: if is_task { 6 } else { 0 },
+            running_after_us: Some(18_400),
+            first_record_after_us: is_task.then_some(23_900),
+        }),
+    }
+}
