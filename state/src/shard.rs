@@ -1,0 +1,197 @@
+//! The entries of one key group in one namespace: what is shared with a snapshot, evicted and read back as a whole.
+
+use std::sync::Arc;
+
+use hashbrown::{HashTable, hash_table};
+
+use crate::{Key, Value};
+
+/// A key with its value.
+#[derive(Clone)]
+pub(crate) struct Entry<K, V> {
+    pub hash: u64,
+    /// The table's epoch when the value was last modified; 0 if it is as on the disk.
+    pub epoch: u32,
+    pub key: K,
+    pub value: V,
+}
+
+/// Where a hash is to be found in a hash table. A key group is made of the topmost bits of the hash, which hashbrown compares
+/// before it looks at an entry: within one key group they are all the same and would tell nothing apart.
+#[inline]
+fn slot(hash: u64) -> u64 {
+    hash ^ (hash << 32)
+}
+
+/// A hash table that a snapshot may be reading: then it is copied before it changes.
+///
+/// The distinction is ours, not `Arc`'s: asking an `Arc` whether it is shared is an atomic write per row.
+pub(crate) enum Entries<K, V> {
+    Owned(HashTable<Entry<K, V>>),
+    Shared(Arc<HashTable<Entry<K, V>>>),
+}
+
+impl<K: Key, V: Value> Entries<K, V> {
+    pub const EMPTY: Self = Self::Owned(HashTable::new());
+
+    #[inline]
+    pub fn table(&self) -> &HashTable<Entry<K, V>> {
+        match self {
+            Self::Owned(table) => table,
+            Self::Shared(table) => table,
+        }
+    }
+
+    #[inline]
+    pub fn find(&self, hash: u64, key: &K) -> Option<&Entry<K, V>> {
+        self.table().find(slot(hash), |entry| entry.hash == hash && entry.key == *key)
+    }
+
+    /// The place of a key, to be read and written.
+    #[inline]
+    pub fn entry(&mut self, hash: u64, is_key: impl Fn(&K) -> bool) -> hash_table::Entry<'_, Entry<K, V>> {
+        self.owned().entry(
+            slot(hash),
+            |entry| entry.hash == hash && is_key(&entry.key),
+            |entry| slot(entry.hash),
+        )
+    }
+
+    /// Adds an entry whose key is known not to be there.
+    pub fn insert_unique(&mut self, entry: Entry<K, V>) {
+        self.owned().insert_unique(slot(entry.hash), entry, |entry| slot(entry.hash));
+    }
+
+    pub fn reserve(&mut self, additional: usize) {
+        self.owned().reserve(additional, |entry| slot(entry.hash));
+    }
+
+    /// A view of the entries as they are now.
+    pub fn share(&mut self) -> Arc<HashTable<Entry<K, V>>> {
+        let table = match std::mem::replace(self, Self::EMPTY) {
+            Self::Owned(table) => Arc::new(table),
+            Self::Shared(table) => table,
+        };
+        *self = Self::Shared(Arc::clone(&table));
+        table
+    }
+
+    #[inline]
+    fn owned(&mut self) -> &mut HashTable<Entry<K, V>> {
+        if let Self::Shared(_) = self {
+            self.unshare();
+        }
+        match self {
+            Self::Owned(table) => table,
+            Self::Shared(_) => unreachable!("it was unshared above"),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unshare(&mut self) {
+        if let Self::Shared(table) = std::mem::replace(self, Self::EMPTY) {
+            *self = Self::Owned(Arc::try_unwrap(table).unwrap_or_else(|shared| (*shared).clone()));
+        }
+    }
+}
+
+/// How what is in memory relates to what is on the disk, or will be once the pending snapshots are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnDisk {
+    /// There is nothing on the disk.
+    Nothing,
+    /// All entries are in memory; there may be older values of them on the disk.
+    Mirrored,
+    /// There are entries on the disk that are not in memory; reading all of them may be worth a try.
+    Unread,
+    /// There are entries on the disk that are not in memory, and too many to read at once.
+    Partial,
+}
+
+impl OnDisk {
+    /// Whether a key that is not in memory may be on the disk.
+    #[inline]
+    pub fn is_incomplete(self) -> bool {
+        matches!(self, Self::Unread | Self::Partial)
+    }
+}
+
+/// A key that was removed but may still be on the disk.
+pub(crate) struct Tombstone<K> {
+    pub hash: u64,
+    pub key: K,
+    pub epoch: u32,
+}
+
+/// One key group of a namespace.
+pub(crate) struct Shard<K, V> {
+    pub entries: Entries<K, V>,
+    tombstones: Option<Box<HashTable<Tombstone<K>>>>,
+    /// The table's epoch when something in here was last modified.
+    pub modified: u32,
+    /// The table's clock when something in here was last used.
+    pub used: u32,
+    pub on_disk: OnDisk,
+}
+
+impl<K: Key, V: Value> Shard<K, V> {
+    pub fn new() -> Self {
+        Self { entries: Entries::EMPTY, tombstones: None, modified: 0, used: 0, on_disk: OnDisk::Nothing }
+    }
+
+    pub fn is_removed(&self, hash: u64, key: &K) -> bool {
+        self.tombstones.as_ref().is_some_and(|tombstones| {
+            tombstones.find(slot(hash), |tombstone| tombstone.hash == hash && tombstone.key == *key).is_some()
+        })
+    }
+
+    /// Remembers that a key must be deleted on the disk, and not be read there before it is.
+    pub fn bury(&mut self, hash: u64, key: &K, epoch: u32) {
+        let tombstones = self.tombstones.get_or_insert_default();
+        tombstones
+            .entry(
+                slot(hash),
+                |tombstone| tombstone.hash == hash && tombstone.key == *key,
+                |tombstone| slot(tombstone.hash),
+            )
+            .and_modify(|tombstone| tombstone.epoch = epoch)
+            .or_insert_with(|| Tombstone { hash, key: key.clone(), epoch });
+    }
+
+    /// Forgets that a key was removed, as it is there again.
+    #[inline]
+    pub fn unbury(&mut self, hash: u64, is_key: impl Fn(&K) -> bool) {
+        if let Some(tombstones) = &mut self.tombstones {
+            let found = tombstones
+                .find_entry(slot(hash), |tombstone| tombstone.hash == hash && is_key(&tombstone.key));
+            if let Ok(found) = found {
+                found.remove();
+            }
+        }
+    }
+
+    /// The keys that were removed in `epoch`; forgets those removed up to `written`, which are gone from the disk.
+    pub fn take_tombstones(&mut self, epoch: u32, written: u32) -> Vec<K> {
+        let Some(tombstones) = &mut self.tombstones else { return Vec::new() };
+        tombstones.retain(|tombstone| tombstone.epoch > written);
+        let removed = tombstones
+            .iter()
+            .filter(|tombstone| tombstone.epoch == epoch)
+            .map(|tombstone| tombstone.key.clone())
+            .collect();
+        // While all entries are in memory nobody reads the disk, so nobody needs to be kept from it.
+        if tombstones.is_empty() || !self.on_disk.is_incomplete() {
+            self.tombstones = None;
+        }
+        removed
+    }
+
+    /// Drops what is in memory, all of which is on the disk. Returns how many entries that were.
+    pub fn evict(&mut self) -> usize {
+        let entries = std::mem::replace(&mut self.entries, Entries::EMPTY);
+        self.tombstones = None;
+        self.on_disk = OnDisk::Unread;
+        entries.table().len()
+    }
+}
