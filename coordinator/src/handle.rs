@@ -1,12 +1,25 @@
-//! The control plane as its users see it. (Signatures fixed; bodies belong to the dispatcher.)
+//! The control plane as its users see it.
 
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use actix::{Handler, Message};
 use headwater_core::{
+    execution::ExecutionState,
     ids::JobId,
     job::{JobSpec, JobStatus, PlanError, ProgramInfo},
     store::StoreError,
 };
 
-use crate::view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary};
+use tokio::{sync::watch, time::timeout};
+
+use crate::{
+    deadlines,
+    dispatcher::{CancelJob, Dispatcher, KillActor, Shutdown, Submit},
+    job::cell::JobCell,
+    services::Services,
+    supervisor::Child,
+    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary},
+};
 
 /// Why the dispatcher refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,47 +61,144 @@ pub enum DispatcherError {
 
 /// A cheap, cloneable handle of the dispatcher.
 #[derive(Clone)]
-pub struct DispatcherHandle {/* yours */}
+pub struct DispatcherHandle {
+    services: Arc<Services>,
+    dispatcher: Arc<Child<Dispatcher>>,
+}
 
 impl DispatcherHandle {
+    pub(crate) fn new(services: Arc<Services>, dispatcher: Arc<Child<Dispatcher>>) -> Self {
+        Self { services, dispatcher }
+    }
+
     /// Accepts a job: durable before this returns.
     pub async fn submit(&self, spec: JobSpec) -> Result<JobId, DispatcherError> {
-        unimplemented!()
+        self.ask(Submit(spec)).await?
     }
+
     /// Starts to cancel a job.
     pub async fn cancel(&self, job: JobId) -> Result<(), DispatcherError> {
-        unimplemented!()
+        self.ask(CancelJob(job)).await?
     }
+
     /// Kills an actor on purpose.
     pub async fn kill_actor(&self, job: JobId, actor: &str) -> Result<(), DispatcherError> {
-        unimplemented!()
+        self.ask(KillActor(job, actor.to_owned())).await?
     }
+
     /// All jobs, newest first.
     pub async fn jobs(&self) -> Result<Vec<JobSummary>, DispatcherError> {
-        unimplemented!()
+        self.are_jobs_adopted().await?;
+        Ok(self.services.jobs().iter().map(|cell| cell.summary()).collect())
     }
+
     /// One job.
     pub async fn job(&self, job: JobId) -> Result<JobDetails, DispatcherError> {
-        unimplemented!()
+        let cell = self.cell(job).await?;
+        Ok(cell.details(self.services.worker.slots()))
     }
+
     /// A job's checkpoints, newest first.
     pub async fn checkpoints(&self, job: JobId) -> Result<Vec<CheckpointView>, DispatcherError> {
-        unimplemented!()
+        Ok(self.cell(job).await?.checkpoints())
     }
+
     /// A job's failures, newest first.
     pub async fn exceptions(&self, job: JobId) -> Result<Vec<ExceptionView>, DispatcherError> {
-        unimplemented!()
+        Ok(self.cell(job).await?.exceptions())
     }
+
     /// The whole of it.
     pub async fn overview(&self) -> Result<ClusterOverview, DispatcherError> {
-        unimplemented!()
+        self.are_jobs_adopted().await?;
+        let cells = self.services.jobs();
+        let slots_total = self.services.worker.slots();
+        let slots_used: BTreeSet<usize> =
+            cells.iter().flat_map(|cell| cell.slots_used(slots_total)).collect();
+        let jobs: Vec<JobSummary> = cells.iter().map(|cell| cell.summary()).collect();
+        let is_running = |state: ExecutionState| state.is_live();
+        let counts = jobs.iter().flat_map(|job| &job.tasks);
+        let tasks_running = counts.filter(|(state, _)| is_running(*state)).map(|(_, count)| count).sum();
+        Ok(ClusterOverview {
+            started_at_ms: self.services.started_at_ms,
+            slots_total,
+            slots_used: slots_used.len(),
+            tasks_running,
+            chaos: self.services.chaos,
+            jobs,
+        })
     }
+
     /// The programs that can be submitted.
     pub fn programs(&self) -> Vec<ProgramInfo> {
-        unimplemented!()
+        self.services.catalog.programs()
     }
+
     /// Changes whenever anything that the other calls return has changed; for live pages.
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        unimplemented!()
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.services.changes.subscribe()
     }
+
+    /// Resolves with the job's last state once it has ended.
+    pub async fn wait_for_end(&self, job: JobId) -> Result<JobSummary, DispatcherError> {
+        let mut changes = self.changes();
+        let cell = self.cell(job).await?;
+        loop {
+            changes.mark_unchanged();
+            let summary = cell.summary();
+            if summary.status.is_terminal() {
+                return Ok(summary);
+            }
+            changes.changed().await.expect("the sender is in the services, which this handle holds");
+        }
+    }
+
+    /// Leaves all jobs to the next process: no further checkpoints, tasks are stopped, the jobs stay in the store as they
+    /// are and go on from their last completed checkpoints. Returns when all tasks have stopped, or at the deadline.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let stopped = async {
+            let mut changes = self.changes();
+            if let Err(error) = self.ask(Shutdown).await {
+                tracing::warn!(%error, "the dispatcher could not be told to stop");
+            }
+            while self.services.jobs().iter().any(|cell| cell.with_master(|_| ()).is_some()) {
+                changes.changed().await.expect("the sender is in the services, which this handle holds");
+            }
+        };
+        if timeout(deadline, stopped).await.is_err() {
+            tracing::warn!(
+                "not all tasks stopped in time: their jobs go on from the last completed checkpoints"
+            );
+        }
+    }
+
+    async fn ask<M>(&self, message: M) -> Result<M::Result, DispatcherError>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Dispatcher: Handler<M>,
+    {
+        self.are_jobs_adopted().await?;
+        match timeout(ANSWER, self.dispatcher.addr().send(message)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(timed_out()),
+        }
+    }
+
+    /// A process that has just started reads its jobs before it speaks of them.
+    async fn are_jobs_adopted(&self) -> Result<(), DispatcherError> {
+        timeout(deadlines::REQUEST, self.services.wait_until_adopted()).await.map_err(|_| timed_out())
+    }
+
+    async fn cell(&self, job: JobId) -> Result<Arc<JobCell>, DispatcherError> {
+        self.are_jobs_adopted().await?;
+        self.services.job(job).ok_or_else(|| DispatcherError::UnknownJob(job.to_string()))
+    }
+}
+
+/// A little more than the dispatcher's own deadline, so that its answer is heard.
+const ANSWER: Duration = Duration::from_millis(deadlines::REQUEST.as_millis() as u64 + 500);
+
+fn timed_out() -> DispatcherError {
+    DispatcherError::Timeout(deadlines::REQUEST.as_millis() as u64)
 }

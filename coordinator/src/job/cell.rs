@@ -1,0 +1,437 @@
+//! What outlives a job's actors in memory: the last observation of each, the attempts that may be alive at the
+//! worker, and the lane to the checkpoint store. Views are read from here, so that they need no actor's answer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard},
+};
+
+use headwater_core::{
+    checkpoint::CheckpointFailure,
+    execution::{ExecutionState, Failure, FailureKind, TaskMetrics},
+    graph::VertexKind,
+    ids::{CheckpointId, ExecutionAttemptId, JobId, SubtaskId},
+    job::JobStatus,
+    time::TimestampMs,
+};
+use tokio::time::Instant;
+
+use super::{
+    history::{Checkpoints, ExceptionId, Exceptions},
+    master::JobMaster,
+};
+use crate::{
+    job_store::JobRecord,
+    services::Services,
+    supervisor::{Child, Death, lock},
+    view::{
+        ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, JobDetails, JobSummary,
+        SubtaskView,
+    },
+};
+
+pub(crate) const JOB_MASTER: &str = "job-master";
+pub(crate) const CHECKPOINT_COORDINATOR: &str = "checkpoint-coordinator";
+
+/// A job's cell.
+pub(crate) struct JobCell {
+    pub(crate) id: JobId,
+    pub(crate) submitted_at_ms: TimestampMs,
+    pub(crate) storage_lane: tokio::sync::Mutex<()>,
+    master: Mutex<Option<Child<JobMaster>>>,
+    observed: Mutex<Observed>,
+}
+
+struct Observed {
+    record: JobRecord,
+    survivors: BTreeSet<ExecutionAttemptId>,
+    tasks: BTreeMap<SubtaskId, Task>,
+    master: ControlActor,
+    coordinator: ControlActor,
+    exceptions: Exceptions,
+    checkpoints: Checkpoints,
+    damaged: BTreeSet<CheckpointId>,
+    stale_messages: u64,
+}
+
+#[derive(Default)]
+struct Task {
+    attempt: Option<ExecutionAttemptId>,
+    state: Option<ExecutionState>,
+    metrics: TaskMetrics,
+    last_failure: Option<String>,
+}
+
+impl Task {
+    fn state(&self) -> ExecutionState {
+        self.state.unwrap_or(ExecutionState::Created)
+    }
+
+    fn attempt_number(&self) -> u32 {
+        self.attempt.map_or(0, |attempt| attempt.attempt)
+    }
+}
+
+#[derive(Default)]
+struct ControlActor {
+    is_up: bool,
+    restarts: u32,
+    last_failure: Option<String>,
+}
+
+impl JobCell {
+    pub(crate) fn new(record: JobRecord) -> Self {
+        let states = record.final_states.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let tasks = record
+            .graph
+            .subtasks()
+            .zip(states)
+            .map(|(subtask, state)| (subtask, Task { state, ..Task::default() }))
+            .collect();
+        Self {
+            id: record.id,
+            submitted_at_ms: record.submitted_at_ms,
+            storage_lane: tokio::sync::Mutex::new(()),
+            master: Mutex::default(),
+            observed: Mutex::new(Observed {
+                record,
+                survivors: BTreeSet::new(),
+                tasks,
+                master: ControlActor::default(),
+                coordinator: ControlActor::default(),
+                exceptions: Exceptions::default(),
+                checkpoints: Checkpoints::default(),
+                damaged: BTreeSet::new(),
+                stale_messages: 0,
+            }),
+        }
+    }
+
+    fn observed(&self) -> MutexGuard<'_, Observed> {
+        lock(&self.observed)
+    }
+
+    pub(crate) fn set_master(&self, master: Option<Child<JobMaster>>) {
+        // The old one is dropped outside of the lock: that sends it a message.
+        let before = std::mem::replace(&mut *lock(&self.master), master);
+        drop(before);
+    }
+
+    /// The job's master, while it has one.
+    pub(crate) fn with_master<T>(&self, use_it: impl FnOnce(&Child<JobMaster>) -> T) -> Option<T> {
+        lock(&self.master).as_ref().map(use_it)
+    }
+
+    pub(crate) fn record(&self) -> JobRecord {
+        self.observed().record.clone()
+    }
+
+    pub(crate) fn status(&self) -> JobStatus {
+        self.observed().record.status
+    }
+
+    pub(crate) fn publish_record(&self, record: &JobRecord) {
+        self.observed().record.clone_from(record);
+    }
+
+    /// The attempts that may be alive at the worker.
+    pub(crate) fn survivors(&self) -> BTreeSet<ExecutionAttemptId> {
+        self.observed().survivors.clone()
+    }
+
+    pub(crate) fn add_survivors(&self, attempts: impl IntoIterator<Item = ExecutionAttemptId>) {
+        self.observed().survivors.extend(attempts);
+    }
+
+    pub(crate) fn remove_survivor(&self, attempt: ExecutionAttemptId) {
+        self.observed().survivors.remove(&attempt);
+    }
+
+    /// The number of each subtask's last attempt, of those that had any.
+    pub(crate) fn attempt_numbers(&self) -> BTreeMap<SubtaskId, u32> {
+        let observed = self.observed();
+        observed.tasks.iter().filter_map(|(id, task)| Some((*id, task.attempt?.attempt))).collect()
+    }
+
+    pub(crate) fn publish_tasks(&self, tasks: impl Iterator<Item = (ExecutionAttemptId, ExecutionState)>) {
+        let mut observed = self.observed();
+        for (attempt, state) in tasks {
+            let task = observed.tasks.entry(attempt.subtask).or_default();
+            if task.attempt != Some(attempt) {
+                task.attempt = Some(attempt);
+                task.metrics = TaskMetrics::default();
+            }
+            task.state = Some(state);
+        }
+    }
+
+    pub(crate) fn publish_metrics(&self, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
+        let mut observed = self.observed();
+        for (attempt, metrics) in tasks {
+            let current = observed.tasks.get_mut(&attempt.subtask);
+            if let Some(task) = current.filter(|task| task.attempt == Some(attempt)) {
+                task.metrics = metrics;
+            }
+        }
+    }
+
+    /// The state of every subtask, in the graph's order.
+    pub(crate) fn task_states(&self) -> Vec<ExecutionState> {
+        self.observed().tasks.values().map(Task::state).collect()
+    }
+
+    /// Counts a message of an attempt that is not current; how many there were.
+    pub(crate) fn count_stale_message(&self) -> u64 {
+        let mut observed = self.observed();
+        observed.stale_messages += 1;
+        observed.stale_messages
+    }
+
+    pub(crate) fn record_task_failure(
+        &self,
+        died_at: Instant,
+        attempt: ExecutionAttemptId,
+        failure: &Failure,
+    ) -> ExceptionId {
+        let mut observed = self.observed();
+        let subtask = attempt.subtask;
+        observed.tasks.entry(subtask).or_default().last_failure = Some(failure.message.clone());
+        let view = ExceptionView {
+            at_ms: failure.at_ms,
+            actor: subtask.to_string(),
+            actor_name: observed.record.graph.vertex(subtask.vertex).name.clone(),
+            attempt: Some(attempt.attempt),
+            kind: failure.kind,
+            message: failure.message.clone(),
+            recovery: None,
+        };
+        observed.exceptions.record(died_at, view)
+    }
+
+    /// Records the failure of a control actor without its death, or before it.
+    pub(crate) fn record_control_failure(&self, actor: &'static str, failure: &Failure) -> ExceptionId {
+        let mut observed = self.observed();
+        observed.control(actor).last_failure = Some(failure.message.clone());
+        let view = ExceptionView {
+            at_ms: failure.at_ms,
+            actor: actor.to_owned(),
+            actor_name: actor.to_owned(),
+            attempt: None,
+            kind: failure.kind,
+            message: failure.message.clone(),
+            recovery: None,
+        };
+        observed.exceptions.record(Instant::now(), view)
+    }
+
+    /// Records the death of a control actor.
+    pub(crate) fn record_control_death(&self, services: &Services, actor: &'static str, death: &Death) {
+        let failure = failure_of(services, death);
+        let id = self.record_control_failure(actor, &failure);
+        let mut observed = self.observed();
+        let control = observed.control(actor);
+        control.is_up = false;
+        control.restarts += 1;
+        if actor == CHECKPOINT_COORDINATOR {
+            observed.exceptions.set_restarted(id, None, 0);
+        }
+        drop(observed);
+        services.has_changed();
+    }
+
+    /// Takes note that a control actor is at work.
+    pub(crate) fn control_is_up(&self, services: &Services, actor: &'static str) {
+        let mut observed = self.observed();
+        observed.control(actor).is_up = true;
+        if actor == CHECKPOINT_COORDINATOR {
+            observed.exceptions.set_running_of(actor);
+        }
+        drop(observed);
+        services.has_changed();
+    }
+
+    /// The death that the job's master was rebuilt after, if nothing has come of it yet.
+    pub(crate) fn unrecovered_master_death(&self) -> Option<ExceptionId> {
+        self.observed().exceptions.unrecovered(JOB_MASTER)
+    }
+
+    pub(super) fn update_exceptions(&self, update: impl FnOnce(&mut Exceptions)) {
+        update(&mut self.observed().exceptions);
+    }
+
+    pub(crate) fn is_new_damage(&self, checkpoint: CheckpointId) -> bool {
+        self.observed().damaged.insert(checkpoint)
+    }
+
+    pub(crate) fn record_damage(&self, services: &Services, message: String) {
+        let failure = Failure { kind: FailureKind::Error, message, at_ms: services.clock.now_ms() };
+        self.record_control_failure(CHECKPOINT_COORDINATOR, &failure);
+        services.has_changed();
+    }
+
+    pub(crate) fn observe_checkpoint(&self, view: CheckpointView) {
+        self.observed().checkpoints.observe(view);
+    }
+
+    pub(crate) fn end_checkpoint(&self, checkpoint: CheckpointId, status: CheckpointStatus) {
+        self.observed().checkpoints.end(checkpoint, status);
+    }
+
+    /// Settles what is shown of a dead coordinator's checkpoints; `durable` are those with a manifest.
+    pub(crate) fn settle_checkpoints(&self, durable: &[CheckpointId], latest: Option<CheckpointId>) {
+        let mut observed = self.observed();
+        for checkpoint in observed.checkpoints.in_progress() {
+            let status = if durable.contains(&checkpoint) {
+                CheckpointStatus::Completed
+            } else {
+                CheckpointStatus::Failed(CheckpointFailure::CoordinatorFailed)
+            };
+            observed.checkpoints.end(checkpoint, status);
+        }
+        if let Some(latest) = latest {
+            observed.checkpoints.set_last_completed(latest);
+        }
+    }
+
+    /// Gives up what is shown as under way though its outcome will not be known.
+    pub(crate) fn fail_open_checkpoints(&self, failure: &CheckpointFailure) {
+        let mut observed = self.observed();
+        for checkpoint in observed.checkpoints.in_progress() {
+            observed.checkpoints.end(checkpoint, CheckpointStatus::Failed(failure.clone()));
+        }
+    }
+
+    /// The slots in which the job has tasks.
+    pub(crate) fn slots_used(&self, slots: usize) -> BTreeSet<usize> {
+        let observed = self.observed();
+        let in_use = |task: &Task| task.attempt.is_some() && !task.state().is_terminal();
+        let used = observed.tasks.iter().filter(|(_, task)| in_use(task));
+        used.map(|(subtask, _)| slot_of(*subtask, slots)).collect()
+    }
+
+    pub(crate) fn checkpoints(&self) -> Vec<CheckpointView> {
+        self.observed().checkpoints.views()
+    }
+
+    pub(crate) fn exceptions(&self) -> Vec<ExceptionView> {
+        self.observed().exceptions.views()
+    }
+
+    pub(crate) fn summary(&self) -> JobSummary {
+        self.observed().summary()
+    }
+
+    pub(crate) fn details(&self, slots: usize) -> JobDetails {
+        let observed = self.observed();
+        JobDetails {
+            summary: observed.summary(),
+            spec: observed.record.spec.clone(),
+            graph: observed.record.graph.clone(),
+            vertices: observed.vertices(slots),
+            actors: observed.actors(),
+            last_completed_checkpoint: observed.checkpoints.last_completed(),
+        }
+    }
+
+    /// The ids of the job's actors.
+    pub(crate) fn actor_ids(&self) -> Vec<String> {
+        self.observed().actors().into_iter().map(|actor| actor.id).collect()
+    }
+}
+
+impl Observed {
+    fn control(&mut self, actor: &'static str) -> &mut ControlActor {
+        if actor == JOB_MASTER { &mut self.master } else { &mut self.coordinator }
+    }
+
+    fn summary(&self) -> JobSummary {
+        let mut tasks: Vec<(ExecutionState, usize)> = Vec::new();
+        for state in self.tasks.values().map(Task::state) {
+            match tasks.iter_mut().find(|(known, _)| *known == state) {
+                Some((_, count)) => *count += 1,
+                None => tasks.push((state, 1)),
+            }
+        }
+        let record = &self.record;
+        JobSummary {
+            id: record.id,
+            name: record.spec.name.clone(),
+            program: record.spec.program.clone(),
+            status: record.status,
+            submitted_at_ms: record.submitted_at_ms,
+            started_at_ms: record.started_at_ms,
+            ended_at_ms: record.ended_at_ms,
+            restarts: record.restarts,
+            tasks,
+            failure: record.root_cause.clone(),
+        }
+    }
+
+    fn vertices(&self, slots: usize) -> Vec<Vec<SubtaskView>> {
+        let subtask_view = |subtask: &SubtaskId, task: &Task| SubtaskView {
+            subtask: *subtask,
+            attempt: task.attempt_number(),
+            state: task.state(),
+            slot: slot_of(*subtask, slots),
+            metrics: task.metrics,
+        };
+        let of_vertex = |vertex| {
+            let first = SubtaskId { vertex, index: 0 };
+            let last = SubtaskId { vertex, index: u32::MAX };
+            self.tasks.range(first..=last).map(|(subtask, task)| subtask_view(subtask, task)).collect()
+        };
+        self.record.graph.vertices.iter().map(|vertex| of_vertex(vertex.id)).collect()
+    }
+
+    fn actors(&self) -> Vec<ActorView> {
+        let control = |id: &str, kind, parent: Option<&str>, actor: &ControlActor| ActorView {
+            id: id.to_owned(),
+            parent: parent.map(str::to_owned),
+            kind,
+            name: id.to_owned(),
+            state: match self.record.status {
+                ended if ended.is_terminal() => ended.as_str(),
+                _ if actor.is_up => "RUNNING",
+                _ => "RESTARTING",
+            },
+            restarts: actor.restarts,
+            last_failure: actor.last_failure.clone(),
+        };
+        let mut actors = vec![
+            control(JOB_MASTER, ActorKind::JobMaster, None, &self.master),
+            control(
+                CHECKPOINT_COORDINATOR,
+                ActorKind::CheckpointCoordinator,
+                Some(JOB_MASTER),
+                &self.coordinator,
+            ),
+        ];
+        actors.extend(self.tasks.iter().map(|(subtask, task)| {
+            let vertex = self.record.graph.vertex(subtask.vertex);
+            ActorView {
+                id: subtask.to_string(),
+                parent: Some(JOB_MASTER.to_owned()),
+                kind: match vertex.kind {
+                    VertexKind::Source => ActorKind::Source,
+                    VertexKind::Operator => ActorKind::Operator,
+                    VertexKind::Sink => ActorKind::Sink,
+                },
+                name: format!("{} ({}/{})", vertex.name, subtask.index + 1, vertex.parallelism),
+                state: task.state().as_str(),
+                restarts: task.attempt_number(),
+                last_failure: task.last_failure.clone(),
+            }
+        }));
+        actors
+    }
+}
+
+/// A control actor's death as a failure.
+pub(crate) fn failure_of(services: &Services, death: &Death) -> Failure {
+    Failure { kind: death.kind, message: death.message.clone(), at_ms: services.clock.now_ms() }
+}
+
+/// Subtask i of every vertex runs in slot i mod S, so that a pipeline's hops stay on one core where they can.
+fn slot_of(subtask: SubtaskId, slots: usize) -> usize {
+    subtask.index as usize % slots.max(1)
+}

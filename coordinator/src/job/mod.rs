@@ -1,0 +1,11 @@
+//! Jobs: executions and failover as a pure state machine, the actor that carries it out, and what is seen of both.
+
+pub(crate) mod cell;
+pub(crate) mod ending;
+mod execution_graph;
+mod failover;
+mod history;
+pub(crate) mod master;
+mod recoveries;
+#[cfg(test)]
+mod tests;

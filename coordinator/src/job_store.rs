@@ -1,0 +1,120 @@
+//! What of a job outlives the process.
+//!
+//! Keys: `job/<id>` holds a [`JobRecord`], written by the job's master alone once it was submitted;
+//! `next-checkpoint/<id>` holds the number of the job's next checkpoint, written by its checkpoint coordinator alone.
+
+use std::sync::Arc;
+
+use headwater_core::{
+    codec,
+    execution::ExecutionState,
+    graph::JobGraph,
+    ids::{CheckpointId, JobId},
+    job::{JobSpec, JobStatus},
+    store::{DurableStore, StoreError},
+    time::TimestampMs,
+};
+use serde::{Deserialize, Serialize};
+
+const RECORD_VERSION: u16 = 1;
+const RECORDS: &str = "job/";
+
+/// A job as it is stored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    pub(crate) id: JobId,
+    pub(crate) spec: JobSpec,
+    pub(crate) graph: JobGraph,
+    pub(crate) status: JobStatus,
+    pub(crate) submitted_at_ms: TimestampMs,
+    pub(crate) started_at_ms: Option<TimestampMs>,
+    pub(crate) ended_at_ms: Option<TimestampMs>,
+    pub(crate) restarts: u32,
+    /// Whether tasks were ever deployed, so that a further deployment is a restart.
+    pub(crate) was_deployed: bool,
+    pub(crate) root_cause: Option<String>,
+    /// The last state of each subtask, in the graph's order; empty until the job has ended.
+    pub(crate) final_states: Vec<ExecutionState>,
+    /// Whether what an ended job leaves behind was removed.
+    pub(crate) is_cleaned: bool,
+}
+
+impl JobRecord {
+    pub(crate) fn new(id: JobId, spec: JobSpec, graph: JobGraph, submitted_at_ms: TimestampMs) -> Self {
+        Self {
+            id,
+            spec,
+            graph,
+            status: JobStatus::Initializing,
+            submitted_at_ms,
+            started_at_ms: None,
+            ended_at_ms: None,
+            restarts: 0,
+            was_deployed: false,
+            root_cause: None,
+            final_states: Vec::new(),
+            is_cleaned: false,
+        }
+    }
+}
+
+/// The job store: [`DurableStore`] in the control plane's words.
+#[derive(Clone)]
+pub(crate) struct JobStore(pub(crate) Arc<dyn DurableStore>);
+
+impl JobStore {
+    pub(crate) fn put(&self, record: &JobRecord) -> Result<(), StoreError> {
+        let bytes =
+            codec::encode(&(RECORD_VERSION, record)).map_err(|error| StoreError(error.to_string()))?;
+        self.0.put(&record_key(record.id), &bytes)
+    }
+
+    pub(crate) fn get(&self, job: JobId) -> Result<JobRecord, StoreError> {
+        let key = record_key(job);
+        let bytes = self.0.get(&key)?.ok_or_else(|| StoreError(format!("no record under `{key}`")))?;
+        decode_record(&key, &bytes)
+    }
+
+    /// Every job's record, and what is wrong with those that cannot be read.
+    pub(crate) fn all(&self) -> Result<Vec<Result<JobRecord, StoreError>>, StoreError> {
+        let stored = self.0.scan(RECORDS)?;
+        Ok(stored.iter().map(|(key, bytes)| decode_record(key, bytes)).collect())
+    }
+
+    /// Forgets a job altogether.
+    pub(crate) fn delete(&self, job: JobId) -> Result<(), StoreError> {
+        self.0.delete(&next_checkpoint_key(job))?;
+        self.0.delete(&record_key(job))
+    }
+
+    /// The number of the job's next checkpoint, as far as it was promised.
+    pub(crate) fn next_checkpoint(&self, job: JobId) -> Result<CheckpointId, StoreError> {
+        match self.0.get(&next_checkpoint_key(job))? {
+            None => Ok(CheckpointId::FIRST),
+            Some(bytes) => codec::decode(&bytes)
+                .map_err(|error| StoreError(format!("the number of job {job}'s next checkpoint: {error}"))),
+        }
+    }
+
+    pub(crate) fn put_next_checkpoint(&self, job: JobId, next: CheckpointId) -> Result<(), StoreError> {
+        let bytes = codec::encode(&next).map_err(|error| StoreError(error.to_string()))?;
+        self.0.put(&next_checkpoint_key(job), &bytes)
+    }
+}
+
+fn record_key(job: JobId) -> String {
+    format!("{RECORDS}{job}")
+}
+
+fn next_checkpoint_key(job: JobId) -> String {
+    format!("next-checkpoint/{job}")
+}
+
+fn decode_record(key: &str, bytes: &[u8]) -> Result<JobRecord, StoreError> {
+    let wrong = |reason: String| StoreError(format!("the record `{key}` cannot be read: {reason}"));
+    let (version, used) = codec::decode_prefix::<u16>(bytes).map_err(|error| wrong(error.to_string()))?;
+    if version != RECORD_VERSION {
+        return Err(wrong(format!("expected version {RECORD_VERSION}, found {version}")));
+    }
+    codec::decode(&bytes[used..]).map_err(|error| wrong(error.to_string()))
+}
