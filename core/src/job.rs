@@ -116,7 +116,7 @@ pub struct ArgSpec {
 }
 
 /// A registered program.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ProgramInfo {
     /// Its name.
     pub name: &'static str,

@@ -13,6 +13,8 @@ pub enum Exit {
     Normal,
     /// For the recorded reason.
     Failed(String),
+    /// On purpose, by a fault that a user injected.
+    Killed,
     /// By a panic; the message if the panic hook or the catcher recorded one.
     Panicked(Option<String>),
 }

@@ -1,0 +1,91 @@
+//! What a task is told about itself and its surroundings.
+
+use std::{ops::Range, path::PathBuf, sync::Arc};
+
+use headwater_core::{
+    execution::RestoredSubtask,
+    graph::JobVertex,
+    ids::{ExecutionAttemptId, JobId},
+    key_group::{KeyGroup, key_groups_of},
+    options::JobOptions,
+    time::Clock,
+};
+use headwater_state::{BackendConfig, KeyedBackend, StateEnv, StateError};
+
+use crate::metrics::TaskCounters;
+
+/// Why a task cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// State could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Bytes that are not what they should be.
+    #[error(transparent)]
+    Codec(#[from] headwater_core::codec::CodecError),
+    /// A source or sink failed: the message says at what and why.
+    #[error("{0}")]
+    Connector(String),
+    /// A user's function failed.
+    #[error("{0}")]
+    Function(String),
+}
+
+impl TaskError {
+    /// An I/O failure, with what was being done.
+    pub fn io(doing: impl std::fmt::Display, error: std::io::Error) -> Self {
+        Self::Connector(format!("{doing}: {error}"))
+    }
+}
+
+/// One attempt's view of the world.
+pub struct TaskContext {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: ExecutionAttemptId,
+    /// The vertex that it is an instance of.
+    pub vertex: JobVertex,
+    /// The parallelism at the other end of each outgoing edge.
+    pub downstream: Vec<u32>,
+    /// The job's options.
+    pub options: JobOptions,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The worker's data folder. A source or sink keeps what it needs in a folder of its own below it.
+    pub data_dir: PathBuf,
+    /// Where keyed state lives.
+    pub state: StateEnv,
+    /// What the attempt goes on from.
+    pub restored: Option<RestoredSubtask>,
+    /// The task's counters.
+    pub counters: Arc<TaskCounters>,
+}
+
+impl TaskContext {
+    /// The subtask's index.
+    pub fn index(&self) -> u32 {
+        self.attempt.subtask.index
+    }
+
+    /// The key groups that the subtask owns.
+    pub fn key_groups(&self) -> Range<KeyGroup> {
+        key_groups_of(self.index(), self.vertex.parallelism, self.options.max_parallelism)
+    }
+
+    /// Opens the subtask's keyed state, restored if the attempt goes on from a checkpoint.
+    pub fn keyed_backend(&self) -> Result<KeyedBackend, StateError> {
+        let config = BackendConfig {
+            backend: self.options.state_backend,
+            job: self.job,
+            attempt: self.attempt,
+            key_groups: self.key_groups(),
+            max_parallelism: self.options.max_parallelism,
+            cache_bytes: self.options.state_cache_bytes,
+        };
+        let restored = self.restored.as_ref().and_then(|restored| {
+            restored.snapshot.keyed_state.as_ref().map(|handle| (restored.checkpoint, handle))
+        });
+        KeyedBackend::open(&self.state, config, restored)
+    }
+}

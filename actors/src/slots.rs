@@ -1,0 +1,71 @@
+//! Slots: the threads that tasks run on. Subtask i of every vertex runs in slot i mod S, so that a pipeline's hops stay on
+//! one core where they can.
+
+use actix::{Actor, Addr, Arbiter, Context};
+
+/// Where slots are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// So many slots, each with a thread of its own.
+    Threads(usize),
+    /// So many slots that all share the current thread, and so its clock: runs can be repeated.
+    CurrentThread(usize),
+}
+
+impl Placement {
+    /// The number of slots.
+    pub fn slots(self) -> usize {
+        match self {
+            Self::Threads(slots) | Self::CurrentThread(slots) => slots,
+        }
+    }
+}
+
+/// A worker's slots.
+pub struct Slots {
+    placement: Placement,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Slots {
+    /// Starts the threads, if any.
+    pub fn new(placement: Placement) -> Self {
+        let threads = match placement {
+            Placement::Threads(slots) => slots,
+            Placement::CurrentThread(_) => 0,
+        };
+        Self { placement, arbiters: (0..threads).map(|_| Arbiter::new()).collect() }
+    }
+
+    /// The slot of a subtask.
+    pub fn slot_of(&self, subtask: u32) -> usize {
+        subtask as usize % self.placement.slots()
+    }
+
+    /// Starts an actor in a slot.
+    pub fn start<A>(&self, slot: usize, make: impl FnOnce(&mut Context<A>) -> A + Send + 'static) -> Addr<A>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        match self.arbiters.get(slot) {
+            Some(arbiter) => A::start_in_arbiter(&arbiter.handle(), make),
+            None => A::create(make),
+        }
+    }
+
+    /// Gives a hung thread up for a new one. A thread cannot be killed: if it ever comes back, it finds itself fenced and
+    /// ends.
+    pub fn replace(&mut self, slot: usize) {
+        if let Some(arbiter) = self.arbiters.get_mut(slot) {
+            std::mem::replace(arbiter, Arbiter::new()).stop();
+        }
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}

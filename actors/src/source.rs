@@ -1,0 +1,47 @@
+//! What a source connector implements.
+
+use std::task::{Context, Poll};
+
+use headwater_core::ids::CheckpointId;
+
+use crate::{
+    batch::Batch,
+    context::{TaskContext, TaskError},
+    operator::SourceStatus,
+};
+
+/// How many rows a reader is asked for at once.
+pub const SOURCE_BATCH_ROWS: usize = 1024;
+
+/// A source: makes one reader per subtask.
+pub trait Source: Send + Sync + 'static {
+    /// What it yields.
+    type Item: Send + 'static;
+    /// What reads.
+    type Reader: SourceReader<Self::Item>;
+
+    /// Opens the reader of one subtask. `position` is what its predecessor's [`SourceReader::snapshot`] returned for the
+    /// checkpoint that the attempt goes on from.
+    fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<Self::Reader, TaskError>;
+}
+
+/// Reads for one subtask.
+pub trait SourceReader<T>: 'static {
+    /// Appends at most about `rows_max` rows, with [`NO_TIMESTAMP`](headwater_core::time::NO_TIMESTAMP) if the source knows none.
+    /// Must not block for long; `Pending` means that nothing is there for now, and that the context's waker will be woken.
+    /// After `End` it is not called again.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        rows_max: usize,
+        batch: &mut Batch<T>,
+    ) -> Poll<Result<SourceStatus, TaskError>>;
+
+    /// The position after what was read so far, to go on from.
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError>;
+
+    /// A checkpoint is durable: what lies before its position will not be read again.
+    fn checkpoint_completed(&mut self, _checkpoint: CheckpointId) -> Result<(), TaskError> {
+        Ok(())
+    }
+}

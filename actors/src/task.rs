@@ -1,0 +1,431 @@
+//! The task loop: plain code around one [`Invokable`], which an actor drives and a test can drive without one.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use headwater_core::{
+    checkpoint::{Ledger, SubtaskSnapshot},
+    execution::ExecutionState,
+    gateway::{CoordinatorGateway, FromWorker},
+    ids::{CheckpointId, ExecutionAttemptId, JobId},
+    time::{Clock, MAX_WATERMARK, TimestampMs},
+};
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    task::{JoinSet, spawn_blocking, yield_now},
+    time::{Sleep, sleep},
+};
+
+use crate::{
+    context::TaskError,
+    gate::{GateEvent, InputGate},
+    metrics::TaskCounters,
+    operator::{Invokable, Operator, OperatorSnapshot, SourceStatus, Step},
+    output::Output,
+};
+
+/// What a task is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskCommand {
+    /// To a source: snapshot the position and emit a barrier.
+    Trigger(CheckpointId),
+    /// The checkpoint is durable. `is_final` ends the task.
+    Completed {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Whether it commits the end of the input.
+        is_final: bool,
+    },
+    /// The checkpoint was given up.
+    Aborted(CheckpointId),
+    /// Stop.
+    Cancel,
+}
+
+/// How a task ended of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// Its output is committed.
+    Finished,
+    /// As told.
+    Canceled,
+}
+
+/// Who a task is and whom it reports to.
+#[derive(Clone)]
+pub struct TaskIdentity {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: ExecutionAttemptId,
+    /// Where reports go.
+    pub coordinator: Arc<dyn CoordinatorGateway>,
+}
+
+impl TaskIdentity {
+    /// Reports a new state.
+    pub fn report_state(&self, state: ExecutionState) {
+        self.coordinator.send(FromWorker::TaskState {
+            job: self.job,
+            attempt: self.attempt,
+            state,
+            failure: None,
+        });
+    }
+}
+
+/// What the loop does next.
+enum Event {
+    Command(TaskCommand),
+    Resume,
+    Timer(TimestampMs),
+    Gate(GateEvent),
+    Source(Result<SourceStatus, TaskError>),
+}
+
+/// What is left to do once an operator has emitted everything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unfinished {
+    Nothing,
+    Emission,
+    EndOfInput,
+}
+
+/// One running task.
+pub struct Task {
+    identity: TaskIdentity,
+    code: Invokable,
+    gate: Option<InputGate>,
+    output: Output,
+    counters: Arc<TaskCounters>,
+    clock: Arc<dyn Clock>,
+    commands: UnboundedReceiver<TaskCommand>,
+    /// Asynchronous parts of snapshots; given up when the task is dropped.
+    writes: JoinSet<()>,
+    unfinished: Unfinished,
+    is_draining: bool,
+    is_flushed: bool,
+    had_first_record: bool,
+    full_since: Option<Instant>,
+    timer: Option<(TimestampMs, Pin<Box<Sleep>>)>,
+}
+
+impl Task {
+    /// A task that is ready to run. `gate` is given if and only if the code is an operator's.
+    pub fn new(
+        identity: TaskIdentity,
+        code: Invokable,
+        gate: Option<InputGate>,
+        output: Output,
+        counters: Arc<TaskCounters>,
+        clock: Arc<dyn Clock>,
+        commands: UnboundedReceiver<TaskCommand>,
+    ) -> Self {
+        Self {
+            identity,
+            code,
+            gate,
+            output,
+            counters,
+            clock,
+            commands,
+            writes: JoinSet::new(),
+            unfinished: Unfinished::Nothing,
+            is_draining: false,
+            is_flushed: true,
+            had_first_record: false,
+            full_since: None,
+            timer: None,
+        }
+    }
+
+    /// Runs to its end. Lets its neighbours on the thread have their turn after every batch.
+    pub async fn run(mut self) -> Result<TaskEnd, TaskError> {
+        loop {
+            let event = poll_fn(|context| self.poll_event(context)).await?;
+            if let Some(end) = self.on_event(event)? {
+                return Ok(end);
+            }
+            yield_now().await;
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Result<Event, TaskError>> {
+        if let Poll::Ready(command) = self.commands.poll_recv(context) {
+            return Poll::Ready(Ok(Event::Command(command.unwrap_or(TaskCommand::Cancel))));
+        }
+        while self.writes.poll_join_next(context).is_ready_and_some() {}
+        if self.output.poll_room(context).is_pending() {
+            self.full_since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        }
+        if let Some(since) = self.full_since.take() {
+            self.counters.add_backpressured(since);
+            if let Invokable::Source(source) = &mut self.code {
+                source.resumed();
+            }
+        }
+        if self.unfinished != Unfinished::Nothing {
+            return Poll::Ready(Ok(Event::Resume));
+        }
+        if let Some(now) = self.due_timer() {
+            return Poll::Ready(Ok(Event::Timer(now)));
+        }
+        if let Poll::Ready(event) = self.poll_input(context) {
+            return Poll::Ready(Ok(event));
+        }
+        if !self.is_flushed {
+            self.flush()?;
+        }
+        self.poll_timer(context).map(|now| Ok(Event::Timer(now)))
+    }
+
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        match &mut self.code {
+            Invokable::Source(_) if self.is_draining => Poll::Pending,
+            Invokable::Source(source) => {
+                let output = &mut self.output;
+                self.counters.work(|| source.poll_next(context, output)).map(Event::Source)
+            }
+            Invokable::Operator(_) => {
+                self.gate.as_mut().expect("an operator has a gate").poll_next(context).map(Event::Gate)
+            }
+        }
+    }
+
+    fn due_timer(&mut self) -> Option<TimestampMs> {
+        let due = self.code.logic().next_timer_ms()?;
+        let now = self.clock.now_ms();
+        (now >= due).then_some(now)
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<TimestampMs> {
+        let Some(due) = self.code.logic().next_timer_ms() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        if self.timer.as_ref().is_none_or(|(armed_for, _)| *armed_for != due) {
+            let wait_ms = due.saturating_sub(self.clock.now_ms()).max(0) as u64;
+            self.timer = Some((due, Box::pin(sleep(Duration::from_millis(wait_ms)))));
+        }
+        let Some((_, sleeping)) = &mut self.timer else { return Poll::Pending };
+        sleeping.as_mut().poll(context).map(|()| {
+            self.timer = None;
+            // The wall clock may lag behind the timer's by a little; the timer has been waited for.
+            self.clock.now_ms().max(due)
+        })
+    }
+
+    fn on_event(&mut self, event: Event) -> Result<Option<TaskEnd>, TaskError> {
+        match event {
+            Event::Command(command) => return self.on_command(command),
+            Event::Resume => {
+                let step = self.work(|code, output| code.logic().resume(output))?;
+                self.after(step, self.unfinished)?;
+            }
+            Event::Timer(now) => {
+                let step = self.work(|code, output| code.logic().on_processing_time(now, output))?;
+                self.after(step, Unfinished::Emission)?;
+            }
+            Event::Source(status) => {
+                self.note_first_record();
+                if status? == SourceStatus::End {
+                    self.flush()?;
+                    self.output.watermark(MAX_WATERMARK);
+                    self.begin_draining();
+                }
+                self.is_flushed = false;
+            }
+            Event::Gate(event) => self.on_gate_event(event)?,
+        }
+        Ok(None)
+    }
+
+    fn on_gate_event(&mut self, event: GateEvent) -> Result<(), TaskError> {
+        match event {
+            GateEvent::Batch(input, batch) => {
+                self.counters.add_in(batch.rows() as u64);
+                let step = self.work_operator(|operator, output| operator.process(input, batch, output))?;
+                self.is_flushed = false;
+                self.note_first_record();
+                self.after(step, Unfinished::Emission)
+            }
+            GateEvent::Watermark(watermark) => {
+                self.flush()?;
+                let step = self.work_operator(|operator, output| operator.on_watermark(watermark, output))?;
+                self.is_flushed = false;
+                self.after(step, Unfinished::Emission)
+            }
+            GateEvent::Active(active) => {
+                self.flush()?;
+                self.work_operator(|operator, output| operator.on_active(active, output))
+            }
+            GateEvent::Barrier(checkpoint, waited) => self.take_snapshot(checkpoint, waited),
+            GateEvent::EndOfInput => {
+                let step = self.work_operator(|operator, output| operator.end_of_input(output))?;
+                self.after(step, Unfinished::EndOfInput)
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: TaskCommand) -> Result<Option<TaskEnd>, TaskError> {
+        match command {
+            TaskCommand::Trigger(checkpoint) => self.take_snapshot(checkpoint, Duration::ZERO)?,
+            TaskCommand::Completed { checkpoint, is_final } => {
+                self.work(|code, _| code.logic().checkpoint_completed(checkpoint))?;
+                if is_final && self.is_draining {
+                    return Ok(Some(TaskEnd::Finished));
+                }
+            }
+            TaskCommand::Aborted(checkpoint) => {
+                if let Some(gate) = &mut self.gate {
+                    gate.abort(checkpoint);
+                }
+            }
+            TaskCommand::Cancel => return Ok(Some(TaskEnd::Canceled)),
+        }
+        Ok(None)
+    }
+
+    fn after(&mut self, step: Step, then: Unfinished) -> Result<(), TaskError> {
+        self.unfinished = match step {
+            Step::More => then,
+            Step::Done => {
+                if then == Unfinished::EndOfInput {
+                    self.flush()?;
+                    self.begin_draining();
+                }
+                Unfinished::Nothing
+            }
+        };
+        Ok(())
+    }
+
+    /// All input is processed; what is left is the checkpoint that commits it.
+    fn begin_draining(&mut self) {
+        self.output.end_of_input();
+        self.is_draining = true;
+        self.identity.report_state(ExecutionState::Draining);
+    }
+
+    fn flush(&mut self) -> Result<(), TaskError> {
+        self.is_flushed = true;
+        self.work(|code, output| code.logic().flush(output))
+    }
+
+    fn take_snapshot(&mut self, checkpoint: CheckpointId, alignment: Duration) -> Result<(), TaskError> {
+        let started = Instant::now();
+        self.flush()?;
+        let snapshot = self.work(|code, _| code.logic().snapshot(checkpoint))?;
+        let ledger = Ledger {
+            sent: self.output.sent(),
+            received: self.gate.as_ref().map_or_else(Vec::new, InputGate::received),
+        };
+        self.output.barrier(checkpoint);
+        let ack = PendingAck {
+            identity: self.identity.clone(),
+            checkpoint,
+            ledger,
+            drained: self.is_draining,
+            sync: started.elapsed(),
+            alignment,
+        };
+        match snapshot.keyed_state {
+            None => ack.acknowledge(snapshot, None, Duration::ZERO),
+            Some(_) => {
+                self.writes.spawn_local(ack.write(snapshot));
+            }
+        }
+        Ok(())
+    }
+
+    fn note_first_record(&mut self) {
+        if self.had_first_record || self.counters.read().records_in == 0 {
+            return;
+        }
+        self.had_first_record = true;
+        let at_ms = self.clock.now_ms();
+        self.counters.is_first_record(at_ms);
+        let TaskIdentity { job, attempt, ref coordinator } = self.identity;
+        coordinator.send(FromWorker::FirstRecord { job, attempt, at_ms });
+    }
+
+    fn work<T>(&mut self, piece: impl FnOnce(&mut Invokable, &mut Output) -> T) -> T {
+        let (code, output) = (&mut self.code, &mut self.output);
+        self.counters.work(|| piece(code, output))
+    }
+
+    fn work_operator<T>(&mut self, piece: impl FnOnce(&mut dyn Operator, &mut Output) -> T) -> T {
+        self.work(|code, output| match code {
+            Invokable::Operator(operator) => piece(&mut **operator, output),
+            Invokable::Source(_) => unreachable!("only operators have a gate"),
+        })
+    }
+}
+
+/// An acknowledgement whose state is still to be written.
+struct PendingAck {
+    identity: TaskIdentity,
+    checkpoint: CheckpointId,
+    ledger: Ledger,
+    drained: bool,
+    sync: Duration,
+    alignment: Duration,
+}
+
+impl PendingAck {
+    async fn write(self, mut snapshot: OperatorSnapshot) {
+        let Some(pending) = snapshot.keyed_state.take() else { return };
+        let started = Instant::now();
+        match spawn_blocking(move || pending.write()).await {
+            Ok(Ok(handle)) => self.acknowledge(snapshot, Some(handle), started.elapsed()),
+            Ok(Err(error)) => self.decline(error.to_string()),
+            Err(panicked) => self.decline(format!("writing the state panicked: {panicked}")),
+        }
+    }
+
+    fn acknowledge(
+        self,
+        snapshot: OperatorSnapshot,
+        keyed_state: Option<headwater_core::checkpoint::KeyedStateHandle>,
+        writing: Duration,
+    ) {
+        let TaskIdentity { job, attempt, coordinator } = self.identity;
+        coordinator.send(FromWorker::Ack {
+            job,
+            attempt,
+            checkpoint: self.checkpoint,
+            snapshot: SubtaskSnapshot {
+                operator_state: snapshot.operator_state,
+                committable: snapshot.committable,
+                keyed_state,
+            },
+            ledger: self.ledger,
+            drained: self.drained,
+            sync_us: self.sync.as_micros() as u64,
+            async_us: writing.as_micros() as u64,
+            alignment_us: self.alignment.as_micros() as u64,
+        });
+    }
+
+    fn decline(self, reason: String) {
+        let TaskIdentity { job, attempt, coordinator } = self.identity;
+        coordinator.send(FromWorker::Decline { job, attempt, checkpoint: self.checkpoint, reason });
+    }
+}
+
+/// For draining a join set: whether there was something to join.
+trait JoinedOne {
+    fn is_ready_and_some(&self) -> bool;
+}
+
+impl<T> JoinedOne for Poll<Option<T>> {
+    fn is_ready_and_some(&self) -> bool {
+        matches!(self, Poll::Ready(Some(_)))
+    }
+}

@@ -1,0 +1,400 @@
+//! The worker: runs the tasks that the coordinator deploys, in its slots, and tells how they end.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::Addr;
+use headwater_core::{
+    checkpoint::ChannelId,
+    execution::{ExecutionState, Failure, FailureKind, TaskDeployment},
+    gateway::{CoordinatorGateway, FromWorker, ToWorker, WorkerGateway},
+    graph::JobGraph,
+    ids::{ExecutionAttemptId, JobId, SubtaskId},
+    job::JobSpec,
+    supervision::Exit,
+    time::Clock,
+};
+use headwater_state::StateEnv;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use crate::{
+    actor::{Control, Kill, TaskActor, TaskBody, TaskExit},
+    context::TaskContext,
+    exchange::{GateSignal, Receiver, Sender, channel},
+    gate::InputGate,
+    metrics::TaskCounters,
+    operator::{CodeResolver, Invokable, JobCode},
+    output::Output,
+    slots::{Placement, Slots},
+    task::{Task, TaskCommand, TaskEnd, TaskIdentity},
+};
+
+/// How often metrics are reported and hung tasks are looked for.
+const REPORT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What a worker needs.
+pub struct WorkerConfig {
+    /// Where its slots are.
+    pub placement: Placement,
+    /// The folder for state, checkpoints and journals.
+    pub data_dir: PathBuf,
+    /// Keyed state below it.
+    pub state: StateEnv,
+    /// Finds the code of jobs.
+    pub code: Arc<dyn CodeResolver>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whom it reports to.
+    pub coordinator: Arc<dyn CoordinatorGateway>,
+}
+
+/// The coordinator's end of a worker in the same process.
+pub struct LocalWorker {
+    messages: UnboundedSender<ToWorker>,
+    slots: usize,
+}
+
+impl WorkerGateway for LocalWorker {
+    fn send(&self, message: ToWorker) {
+        if self.messages.send(message).is_err() {
+            tracing::warn!("a message to the worker was dropped: the worker has stopped");
+        }
+    }
+
+    fn slots(&self) -> usize {
+        self.slots
+    }
+}
+
+/// Starts a worker on the current Arbiter.
+pub fn start(config: WorkerConfig) -> LocalWorker {
+    let (messages, mail) = unbounded_channel();
+    let slots = config.placement.slots();
+    actix::spawn(Worker::new(config).run(mail));
+    LocalWorker { messages, slots }
+}
+
+struct RunningTask {
+    actor: Addr<TaskActor>,
+    counters: Arc<TaskCounters>,
+    slot: usize,
+    stall_timeout: Duration,
+    /// The piece of work that it was last seen in, and since when.
+    seen_in: Option<(u64, Instant)>,
+}
+
+struct TaskExited {
+    job: JobId,
+    attempt: ExecutionAttemptId,
+    exit: TaskExit,
+}
+
+struct Worker {
+    config: WorkerConfig,
+    slots: Slots,
+    code: HashMap<JobId, Arc<dyn JobCode>>,
+    tasks: HashMap<(JobId, ExecutionAttemptId), RunningTask>,
+    exits: UnboundedSender<TaskExited>,
+    exited: Option<UnboundedReceiver<TaskExited>>,
+}
+
+/// The channel ends of one task.
+#[derive(Default)]
+struct Wiring {
+    signal: Arc<GateSignal>,
+    inputs: BTreeMap<u32, Vec<Receiver>>,
+    outputs: BTreeMap<u32, Vec<Sender>>,
+}
+
+impl Worker {
+    fn new(config: WorkerConfig) -> Self {
+        let (exits, exited) = unbounded_channel();
+        Self {
+            slots: Slots::new(config.placement),
+            config,
+            code: HashMap::new(),
+            tasks: HashMap::new(),
+            exits,
+            exited: Some(exited),
+        }
+    }
+
+    async fn run(mut self, mut mail: UnboundedReceiver<ToWorker>) {
+        let Some(mut exited) = self.exited.take() else { return };
+        let mut ticks = interval(REPORT_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                Some(exit) = exited.recv() => self.on_exit(exit),
+                message = mail.recv() => match message {
+                    Some(message) => self.on_message(message),
+                    None => return,
+                },
+                _ = ticks.tick(), if !self.tasks.is_empty() => {
+                    self.replace_hung_slots();
+                    self.report_metrics();
+                }
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Deploy { job, spec, graph, tasks } => self.deploy(job, &spec, &graph, tasks),
+            ToWorker::TriggerCheckpoint { job, checkpoint, attempts } => {
+                self.control(job, &attempts, TaskCommand::Trigger(checkpoint));
+            }
+            ToWorker::CheckpointCompleted { job, checkpoint, is_final, attempts } => {
+                self.control(job, &attempts, TaskCommand::Completed { checkpoint, is_final });
+            }
+            ToWorker::CheckpointAborted { job, checkpoint, attempts } => {
+                self.control(job, &attempts, TaskCommand::Aborted(checkpoint));
+            }
+            ToWorker::Cancel { job, attempts } => {
+                for attempt in &attempts {
+                    if !self.tasks.contains_key(&(job, *attempt)) {
+                        self.report(job, *attempt, ExecutionState::Canceled, None);
+                    }
+                }
+                self.control(job, &attempts, TaskCommand::Cancel);
+            }
+            ToWorker::Kill { job, attempt } => {
+                if let Some(task) = self.tasks.get(&(job, attempt)) {
+                    task.actor.do_send(Kill);
+                }
+            }
+            ToWorker::Release { job, purge } => {
+                self.code.remove(&job);
+                if purge {
+                    if let Err(error) = self.config.state.purge_job(job) {
+                        tracing::warn!("cannot remove the working folders of job {job}: {error}");
+                    }
+                    remove_folder(&self.config.data_dir.join("journal").join(job.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Control messages are few and small; the mailbox's bound does not matter to them.
+    fn control(&self, job: JobId, attempts: &[ExecutionAttemptId], command: TaskCommand) {
+        for attempt in attempts {
+            if let Some(task) = self.tasks.get(&(job, *attempt)) {
+                task.actor.do_send(Control(command));
+            }
+        }
+    }
+
+    fn deploy(&mut self, job: JobId, spec: &JobSpec, graph: &JobGraph, tasks: Vec<TaskDeployment>) {
+        let code = match self.code_of(job, spec, graph) {
+            Ok(code) => code,
+            Err(reason) => {
+                for task in tasks {
+                    self.report(
+                        job,
+                        task.attempt,
+                        ExecutionState::Failed,
+                        Some(self.failure(FailureKind::Error, reason.clone())),
+                    );
+                }
+                return;
+            }
+        };
+        let mut wiring = wire(graph, tasks.iter().map(|task| task.attempt.subtask));
+        for task in tasks {
+            let ends = wiring.remove(&task.attempt.subtask).unwrap_or_default();
+            self.start_task(job, spec, graph, code.clone(), task, ends);
+        }
+    }
+
+    fn code_of(&mut self, job: JobId, spec: &JobSpec, graph: &JobGraph) -> Result<Arc<dyn JobCode>, String> {
+        if let Some(code) = self.code.get(&job) {
+            return Ok(code.clone());
+        }
+        let code = self.config.code.resolve(spec).map_err(|error| error.to_string())?;
+        if code.graph() != graph {
+            return Err("this worker's program has another job graph than the coordinator's".to_owned());
+        }
+        self.code.insert(job, code.clone());
+        Ok(code)
+    }
+
+    fn start_task(
+        &mut self,
+        job: JobId,
+        spec: &JobSpec,
+        graph: &JobGraph,
+        code: Arc<dyn JobCode>,
+        deployment: TaskDeployment,
+        wiring: Wiring,
+    ) {
+        let attempt = deployment.attempt;
+        let vertex = graph.vertex(attempt.subtask.vertex).clone();
+        let downstream = graph
+            .edges
+            .iter()
+            .filter(|edge| edge.from == vertex.id)
+            .map(|edge| graph.vertex(edge.to).parallelism)
+            .collect();
+        let counters = Arc::new(TaskCounters::default());
+        let clock = self.config.clock.clone();
+        let context = TaskContext {
+            job,
+            attempt,
+            vertex,
+            downstream,
+            options: spec.options.clone(),
+            clock: clock.clone(),
+            data_dir: self.config.data_dir.clone(),
+            state: self.config.state.clone(),
+            restored: deployment.restore,
+            counters: counters.clone(),
+        };
+        let identity = TaskIdentity { job, attempt, coordinator: self.config.coordinator.clone() };
+        let task_counters = counters.clone();
+        let body: TaskBody = Box::new(move |commands| {
+            Box::pin(async move {
+                identity.report_state(ExecutionState::Initializing);
+                let vertex = attempt.subtask.vertex;
+                let code = task_counters.work(|| code.open(vertex, context))?;
+                let output = Output::new(wiring.outputs.into_values().collect(), task_counters.clone());
+                let gate = matches!(code, Invokable::Operator(_))
+                    .then(|| InputGate::new(wiring.inputs.into_values().collect(), wiring.signal));
+                identity.report_state(ExecutionState::Running);
+                Task::new(identity, code, gate, output, task_counters, clock, commands).run().await
+            })
+        });
+        let slot = self.slots.slot_of(attempt.subtask.index);
+        let exits = self.exits.clone();
+        // Made here and not on the slot's thread: even if that thread never gets to it, its end is reported.
+        let actor = TaskActor::new(body, move |exit| {
+            // Nobody listens once the worker itself has stopped.
+            let _ = exits.send(TaskExited { job, attempt, exit });
+        });
+        let actor = self.slots.start(slot, move |_| actor);
+        let stall_timeout = Duration::from_millis(spec.options.stall_timeout_ms);
+        self.tasks
+            .insert((job, attempt), RunningTask { actor, counters, slot, stall_timeout, seen_in: None });
+    }
+
+    fn on_exit(&mut self, TaskExited { job, attempt, exit }: TaskExited) {
+        let Some(task) = self.tasks.remove(&(job, attempt)) else {
+            return; // Fenced: its end was reported when it was given up.
+        };
+        self.report_metrics_of(job, vec![(attempt, task.counters.read())]);
+        let (state, failure) = match exit {
+            TaskExit::Ended(TaskEnd::Finished) => (ExecutionState::Finished, None),
+            TaskExit::Ended(TaskEnd::Canceled) => (ExecutionState::Canceled, None),
+            TaskExit::Died(exit) => {
+                let (kind, message) = match exit {
+                    Exit::Killed => (FailureKind::Kill, "killed on purpose".to_owned()),
+                    Exit::Failed(message) => (FailureKind::Error, message),
+                    Exit::Panicked(message) => (
+                        FailureKind::Panic,
+                        message.unwrap_or_else(|| "a panic without a message".to_owned()),
+                    ),
+                    Exit::Normal => (FailureKind::Error, "the task ended without a result".to_owned()),
+                };
+                (ExecutionState::Failed, Some(self.failure(kind, message)))
+            }
+        };
+        self.report(job, attempt, state, failure);
+    }
+
+    /// A task that works without progress past its deadline has its thread for good: every task of that slot is given up, and
+    /// the slot gets a new thread.
+    fn replace_hung_slots(&mut self) {
+        let now = Instant::now();
+        let mut hung = Vec::new();
+        for (id, task) in &mut self.tasks {
+            task.seen_in = match (task.counters.current_step(), task.seen_in) {
+                (Some(step), Some((seen, since))) if step == seen => Some((seen, since)),
+                (Some(step), _) => Some((step, now)),
+                (None, _) => None,
+            };
+            if task.seen_in.is_some_and(|(_, since)| now - since >= task.stall_timeout) {
+                hung.push((*id, task.slot, task.stall_timeout));
+            }
+        }
+        for ((job, attempt), slot, timeout) in hung {
+            self.slots.replace(slot);
+            let lost: Vec<_> =
+                self.tasks.iter().filter(|(_, task)| task.slot == slot).map(|(id, _)| *id).collect();
+            for (lost_job, lost_attempt) in lost {
+                self.tasks.remove(&(lost_job, lost_attempt));
+                let message = if (lost_job, lost_attempt) == (job, attempt) {
+                    format!("made no progress for {} ms", timeout.as_millis())
+                } else {
+                    format!("lost its slot to {}, which hung", attempt.subtask)
+                };
+                let failure = self.failure(FailureKind::Stall, message);
+                self.report(lost_job, lost_attempt, ExecutionState::Failed, Some(failure));
+            }
+        }
+    }
+
+    fn report_metrics(&self) {
+        let mut by_job: HashMap<JobId, Vec<_>> = HashMap::new();
+        for ((job, attempt), task) in &self.tasks {
+            by_job.entry(*job).or_default().push((*attempt, task.counters.read()));
+        }
+        for (job, tasks) in by_job {
+            self.report_metrics_of(job, tasks);
+        }
+    }
+
+    fn report_metrics_of(
+        &self,
+        job: JobId,
+        tasks: Vec<(ExecutionAttemptId, headwater_core::execution::TaskMetrics)>,
+    ) {
+        self.config.coordinator.send(FromWorker::Metrics { job, at_ms: self.config.clock.now_ms(), tasks });
+    }
+
+    fn report(
+        &self,
+        job: JobId,
+        attempt: ExecutionAttemptId,
+        state: ExecutionState,
+        failure: Option<Failure>,
+    ) {
+        self.config.coordinator.send(FromWorker::TaskState { job, attempt, state, failure });
+    }
+
+    fn failure(&self, kind: FailureKind, message: String) -> Failure {
+        Failure { kind, message, at_ms: self.config.clock.now_ms() }
+    }
+}
+
+/// Makes all channels among the given subtasks, which are whole regions.
+fn wire(graph: &JobGraph, subtasks: impl Iterator<Item = SubtaskId>) -> BTreeMap<SubtaskId, Wiring> {
+    let mut wiring: BTreeMap<SubtaskId, Wiring> =
+        subtasks.map(|subtask| (subtask, Wiring::default())).collect();
+    for (index, edge) in (0u32..).zip(&graph.edges) {
+        for (from, to) in graph.channels(edge) {
+            let id = ChannelId { edge: index, from: from.index, to: to.index };
+            let Some(downstream) = wiring.get_mut(&to) else { continue };
+            let (sender, receiver) = channel(id, downstream.signal.clone());
+            downstream.inputs.entry(index).or_default().push(receiver);
+            if let Some(upstream) = wiring.get_mut(&from) {
+                upstream.outputs.entry(index).or_default().push(sender);
+            }
+        }
+    }
+    wiring
+}
+
+fn remove_folder(folder: &std::path::Path) {
+    match std::fs::remove_dir_all(folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!("cannot remove {}: {error}", folder.display()),
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line. A user's own binary with its own programs calls [`main`] as well, and so is a whole server.
+
+mod client;
+mod jobs;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, Command};
+use headwater_stream::ProgramRegistry;
+use tracing_subscriber::EnvFilter;
+
+/// Where REST is unless something else is said.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8081";
+
+/// Runs the command line with these programs. Gives 0 for success, 1 for a failure, 2 for wrong usage.
+pub fn main(programs: ProgramRegistry) -> ExitCode {
+    let matches = command(&programs).get_matches();
+    let result = match matches.subcommand() {
+        Some(("start", args)) => start::start(args, programs),
+        Some(("run", args)) => jobs::run(args, &programs),
+        Some(("list", args)) => jobs::list(args),
+        Some(("status", args)) => jobs::status(args),
+        Some(("cancel", args)) => jobs::cancel(args),
+        _ => unreachable!("clap requires one of the subcommands"),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn command(programs: &ProgramRegistry) -> Command {
+    let server = Arg::new("server")
+        .long("server")
+        .value_name("URL")
+        .default_value(DEFAULT_SERVER)
+        .help("the server's address");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("print JSON");
+    let id = Arg::new("id").value_name("ID").required(true).help("the job's id: 32 hex characters");
+    Command::new("headwater")
+        .about("Fault-tolerant stream processing in one binary")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(start::command())
+        .subcommand(jobs::run_command(programs, &server, &json))
+        .subcommand(
+            Command::new("list").about("List all jobs, newest first").arg(server.clone()).arg(json.clone()),
+        )
+        .subcommand(
+            Command::new("status")
+                .about("Show one job: its state, tasks and actors")
+                .arg(id.clone())
+                .arg(server.clone())
+                .arg(json.clone()),
+        )
+        .subcommand(Command::new("cancel").about("Cancel a job").arg(id).arg(server).arg(json))
+}
+
+/// Logs go to standard error; `RUST_LOG` sets what is logged.
+pub(crate) fn init_logging(default_level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
+    // A second call in one process keeps the first one's logging.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// Ends when the process is asked to stop: by Ctrl-C or SIGTERM.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(error) => {
+            tracing::warn!("SIGTERM cannot be listened for: {error}");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `headwater run`, `list`, `status` and `cancel`: jobs on a running server.
+
+use std::{process::ExitCode, thread::sleep, time::Duration};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use headwater_core::job::ArgValue;
+use headwater_stream::ProgramRegistry;
+use serde_json::{Map, Value, json};
+
+use super::client::Client;
+
+/// How often an attached `run` asks how its job is.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) -> Command {
+    let options = [
+        Arg::new("name").long("name").help("the job's name [default: the program's]"),
+        Arg::new("parallelism")
+            .long("parallelism")
+            .value_name("N")
+            .value_parser(value_parser!(u32).range(1..))
+            .help("subtasks of operators that set none"),
+        Arg::new("checkpoint-interval-ms")
+            .long("checkpoint-interval-ms")
+            .value_name("MS")
+            .value_parser(value_parser!(u64))
+            .help("time between checkpoints"),
+        Arg::new("option")
+            .long("option")
+            .short('D')
+            .value_name("KEY=VALUE")
+            .action(ArgAction::Append)
+            .help("a configuration option, e.g. -D state.backend.type=hashmap"),
+        Arg::new("detached")
+            .long("detached")
+            .short('d')
+            .action(ArgAction::SetTrue)
+            .help("do not wait for the job's end"),
+    ];
+    let command = Command::new("run")
+        .about("Submit a program to a running server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand_value_name("PROGRAM")
+        .subcommand_help_heading("Programs");
+    programs.iter().fold(command, |command, program| {
+        let with_options = options.iter().fold(program.command(), |command, option| {
+            command.arg(option.clone().help_heading("Job options"))
+        });
+        let shared = [server, json].map(|arg| arg.clone().help_heading("Job options"));
+        command.subcommand(with_options.args(shared))
+    })
+}
+
+/// Submits, and waits for the end unless it is told not to. Ends with 1 if the job doesn't finish.
+pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Result<ExitCode> {
+    let (name, args) = args.subcommand().expect("clap requires a program");
+    let program = programs.get(name).expect("the subcommands are the programs");
+    let client = client(args);
+    let answer = client.post("/jobs", &submission(name, program.args_of(args), args)?)?;
+    let id = text(&answer, "id").to_owned();
+    let as_json = args.get_flag("json");
+    if args.get_flag("detached") {
+        if as_json {
+            print_json(&answer)?;
+        } else {
+            println!("{id}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !as_json {
+        eprintln!("submitted job {id}; Ctrl-C leaves it running, `headwater cancel {id}` ends it");
+    }
+    let job = loop {
+        let job = client.get(&format!("/jobs/{id}"))?;
+        if matches!(text(&job, "state"), "FINISHED" | "FAILED" | "CANCELED") {
+            break job;
+        }
+        sleep(POLL_INTERVAL);
+    };
+    if as_json {
+        print_json(&job)?
+    } else {
+        print_summary(&job)
+    }
+    Ok(if text(&job, "state") == "FINISHED" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn submission(
+    program: &str,
+    program_args: headwater_core::job::Args,
+    args: &ArgMatches,
+) -> anyhow::Result<Value> {
+    let program_args: Map<String, Value> = program_args
+        .into_iter()
+        .filter_map(|(name, value)| match value {
+            ArgValue::Text(text) => Some((name, Value::from(text))),
+            _ => None,
+        })
+        .collect();
+    let mut body = json!({ "program": program, "args": program_args });
+    if let Some(name) = args.get_one::<String>("name") {
+        body["name"] = json!(name);
+    }
+    if let Some(parallelism) = args.get_one::<u32>("parallelism") {
+        body["parallelism"] = json!(parallelism);
+    }
+    if let Some(interval) = args.get_one::<u64>("checkpoint-interval-ms") {
+        body["checkpoint_interval_ms"] = json!(interval);
+    }
+    for option in args.get_many::<String>("option").into_iter().flatten() {
+        let (key, value) = option
+            .split_once('=')
+            .ok_or_else(|| anyhow::anyhow!("-D {option}: expected KEY=VALUE, found no `=`"))?;
+        body["options"][key.trim()] = json!(value.trim());
+    }
+    Ok(body)
+}
+
+pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let answer = client(args).get("/jobs")?;
+    if args.get_flag("json") {
+        print_json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let jobs = answer["jobs"].as_array().cloned().unwrap_or_default();
+    if jobs.is_empty() {
+        println!("no jobs");
+    }
+    for job in &jobs {
+        print_summary(job);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn status(args: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let job = client(args).get(&format!("/jobs/{}", id(args)))?;
+    if args.get_flag("json") {
+        print_json(&job)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_summary(&job);
+    if let Some(checkpoint) = job["last_completed_checkpoint"].as_u64() {
+        println!("  last completed checkpoint: {checkpoint}");
+    }
+    for vertex in items(&job, "vertices") {
+        println!("  {}: {}", text(vertex, "id"), text(vertex, "name"));
+        for subtask in items(vertex, "subtasks") {
+            println!(
+                "    {:<8} {:<12} attempt {:<3} in {:>12}  out {:>12}",
+                text(subtask, "id"),
+                text(subtask, "state"),
+                subtask["attempt"],
+                subtask["records_in"],
+                subtask["records_out"],
+            );
+        }
+    }
+    println!("  actors:");
+    for actor in items(&job, "actors") {
+        let failure =
+            actor["last_failure"].as_str().map_or_else(String::new, |why| format!("  last failure: {why}"));
+        println!(
+            "    {:<24} {:<12} restarts {:<3}{failure}",
+            text(actor, "id"),
+            text(actor, "state"),
+            actor["restarts"]
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn cancel(args: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let id = id(args);
+    let answer = client(args).patch(&format!("/jobs/{id}?mode=cancel"))?;
+    if args.get_flag("json") {
+        print_json(&answer)?;
+    } else {
+        println!("job {id} is being cancelled");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_summary(job: &Value) {
+    println!(
+        "{}  {:<12} restarts {:<3} {}",
+        text(job, "id"),
+        text(job, "state"),
+        job["restarts"],
+        text(job, "name")
+    );
+    if let Some(failure) = job["failure"].as_str() {
+        println!("  failed of: {failure}");
+    }
+}
+
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+fn client(args: &ArgMatches) -> Client {
+    Client::new(args.get_one::<String>("server").expect("has a default"))
+}
+
+fn id(args: &ArgMatches) -> &str {
+    args.get_one::<String>("id").expect("is required")
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}
+
+fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,79 @@
+//! `headwater start`: the server.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use headwater_stream::ProgramRegistry;
+
+use crate::server::{Server, ServerOptions, default_slots};
+
+pub(super) fn command() -> Command {
+    Command::new("start")
+        .about("Start a server: control plane, worker, REST and the web page")
+        .arg(
+            Arg::new("data-dir")
+                .long("data-dir")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .default_value("headwater-data")
+                .help("folder for jobs, checkpoints, state and journals"),
+        )
+        .arg(
+            Arg::new("bind")
+                .long("bind")
+                .value_name("ADDRESS")
+                .value_parser(value_parser!(IpAddr))
+                .help("address to serve REST and the page on [default: 127.0.0.1]"),
+        )
+        .arg(
+            Arg::new("port")
+                .long("port")
+                .value_name("PORT")
+                .value_parser(value_parser!(u16))
+                .default_value("8081")
+                .help("port to serve REST and the page on; 0 is any free one"),
+        )
+        .arg(
+            Arg::new("slots")
+                .long("slots")
+                .value_name("N")
+                .value_parser(value_parser!(u16).range(1..=1024))
+                .help("number of slots [default: the number of cores]"),
+        )
+        .arg(
+            Arg::new("chaos")
+                .long("chaos")
+                .action(ArgAction::SetTrue)
+                .help("let actors be killed on purpose, by REST and on the page"),
+        )
+}
+
+pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Result<ExitCode> {
+    super::init_logging("info");
+    let ip = args.get_one::<IpAddr>("bind").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = *args.get_one::<u16>("port").expect("has a default");
+    let options = ServerOptions {
+        data_dir: args.get_one::<PathBuf>("data-dir").expect("has a default").clone(),
+        bind: SocketAddr::new(ip, port),
+        slots: args.get_one::<u16>("slots").map_or_else(default_slots, |slots| usize::from(*slots)),
+        chaos: args.get_flag("chaos"),
+    };
+    actix::System::new().block_on(serve(options, programs))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(options: ServerOptions, programs: ProgramRegistry) -> anyhow::Result<()> {
+    let data_dir = options.data_dir.clone();
+    let server = Server::start(options, Arc::new(programs)).await?;
+    // Scripts wait for this line to learn the port.
+    println!("headwater is listening on http://{}/, data in {}", server.address, data_dir.display());
+    super::stop_signal().await;
+    tracing::info!("stopping; running jobs go on with the next start on the same data folder");
+    server.stop().await;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Programs that run by themselves: `execute` starts a server inside the process and runs the job to its end.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::ExitCode,
+    rc::Rc,
+    sync::Arc,
+};
+
+use clap::{Arg, value_parser};
+use headwater_actors::operator::{CodeResolver, JobCode};
+use headwater_core::{
+    graph::JobGraph,
+    job::{Args, JobSpec, JobStatus, PlanError, ProgramCatalog, ProgramInfo},
+    options::JobOptions,
+};
+use headwater_stream::{
+    Executor, Program, ProgramArgs, ProgramError, StreamExecutionEnvironment, StreamGraph,
+};
+
+use crate::server::{Server, ServerOptions, default_slots};
+
+/// Where the page is looked for first.
+const WEB_PORT: u16 = 8081;
+
+/// An environment whose `execute` runs the program in this process, to its end, with REST and the page beside it. Its
+/// state is kept in a temporary folder: what dies inside is rebuilt, but a new process begins anew. For jobs that outlive their
+/// process, register the program and submit it to a server.
+pub fn execution_environment() -> StreamExecutionEnvironment {
+    StreamExecutionEnvironment::with_executor(Rc::new(EmbeddedServer))
+}
+
+/// The `main` of a program: takes its arguments from the command line and runs it by itself. Wrong arguments print the
+/// usage and give 2, a failed job 1.
+pub fn run_program(program: &Program) -> ExitCode {
+    crate::cli::init_logging("warn");
+    let matches = program
+        .command()
+        .arg(
+            Arg::new("parallelism")
+                .long("parallelism")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("subtasks of operators that set none"),
+        )
+        .get_matches();
+    let environment = execution_environment();
+    if let Some(parallelism) = matches.get_one::<u32>("parallelism") {
+        environment.set_parallelism(*parallelism);
+    }
+    let result = ProgramArgs::new(program, &program.args_of(&matches))
+        .and_then(|args| (program.main)(&environment, &args));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ ProgramError::Argument { .. }) => {
+            eprintln!("error: {error}\n\n{}", program.command().render_usage());
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct EmbeddedServer;
+
+/// The one program that an embedded server knows.
+struct OnlyProgram {
+    graph: Arc<StreamGraph>,
+}
+
+impl ProgramCatalog for OnlyProgram {
+    fn programs(&self) -> Vec<ProgramInfo> {
+        Vec::new()
+    }
+
+    fn plan(&self, _: &JobSpec) -> Result<JobGraph, PlanError> {
+        Ok(self.graph.graph().clone())
+    }
+}
+
+impl CodeResolver for OnlyProgram {
+    fn resolve(&self, _: &JobSpec) -> Result<Arc<dyn JobCode>, PlanError> {
+        Ok(self.graph.clone())
+    }
+}
+
+impl Executor for EmbeddedServer {
+    fn execute(&self, name: &str, graph: StreamGraph, options: JobOptions) -> Result<(), ProgramError> {
+        let spec = JobSpec { name: name.to_owned(), program: name.to_owned(), args: Args::new(), options };
+        let programs = Arc::new(OnlyProgram { graph: Arc::new(graph) });
+        actix::System::new()
+            .block_on(run_to_end(spec, programs))
+            .map_err(|error| ProgramError::Failed(format!("{error:#}")))
+    }
+}
+
+async fn run_to_end(spec: JobSpec, programs: Arc<OnlyProgram>) -> anyhow::Result<()> {
+    let folder = tempfile::Builder::new().prefix("headwater-").tempdir()?;
+    let options = ServerOptions {
+        data_dir: folder.path().to_owned(),
+        bind: free_address(),
+        slots: default_slots(),
+        chaos: false,
+    };
+    let server = Server::start(options, programs).await?;
+    eprintln!("running `{}`; its page is http://{}/", spec.name, server.address);
+    let job = server.dispatcher.submit(spec).await?;
+    let end = tokio::select! {
+        end = server.dispatcher.wait_for_end(job) => Some(end?),
+        () = crate::cli::stop_signal() => None,
+    };
+    server.stop().await;
+    match end {
+        Some(summary) if summary.status == JobStatus::Failed => {
+            let cause = summary.failure.unwrap_or_else(|| "without a recorded cause".to_owned());
+            anyhow::bail!("the job failed: {cause}")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The usual port, or any if that one is taken.
+fn free_address() -> SocketAddr {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, WEB_PORT));
+    if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+}

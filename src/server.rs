@@ -1,0 +1,130 @@
+//! The composition root: a control plane, a worker and REST in one process.
+
+use std::{
+    fs::{File, TryLockError},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use headwater_actors::{
+    operator::CodeResolver,
+    slots::Placement,
+    worker::{self, WorkerConfig},
+};
+use headwater_api::{BuildInfo, ServerConfig};
+use headwater_coordinator::{CoordinatorConfig, DispatcherHandle};
+use headwater_core::{
+    gateway::{CoordinatorGateway, FromWorker},
+    job::ProgramCatalog,
+    time::SystemClock,
+};
+use headwater_state::{ObjectCheckpointStore, RocksJobStore, StateEnv};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// How long a stop waits for the tasks to end.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The folder for jobs, checkpoints, state and journals. Made if it is missing; used by one process at a time.
+    pub data_dir: PathBuf,
+    /// Where REST and the page are served; port 0 is any free one.
+    pub bind: SocketAddr,
+    /// The number of slots.
+    pub slots: usize,
+    /// Whether actors may be killed on purpose.
+    pub chaos: bool,
+}
+
+/// The slots that a machine has by default: its cores.
+pub fn default_slots() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A running server.
+pub struct Server {
+    /// The control plane.
+    pub dispatcher: DispatcherHandle,
+    /// Where REST and the page are.
+    pub address: SocketAddr,
+    web: actix_web::dev::ServerHandle,
+    _lock: File,
+}
+
+/// The worker's way to the coordinator in the same process.
+struct LocalCoordinator(UnboundedSender<FromWorker>);
+
+impl CoordinatorGateway for LocalCoordinator {
+    fn send(&self, message: FromWorker) {
+        // Once the coordinator has stopped, there is nobody to tell.
+        let _ = self.0.send(message);
+    }
+}
+
+impl Server {
+    /// Starts a server on the current actix System. Jobs that were running when the data folder was last used go on.
+    pub async fn start<P>(options: ServerOptions, programs: Arc<P>) -> anyhow::Result<Self>
+    where
+        P: ProgramCatalog + CodeResolver + 'static,
+    {
+        let lock = lock_data_dir(&options.data_dir)?;
+        let state = StateEnv::open(&options.data_dir)?;
+        let checkpoints = Arc::new(ObjectCheckpointStore::open(&options.data_dir)?);
+        let store = Arc::new(RocksJobStore::open(&options.data_dir.join("jobs"))?);
+        let clock = Arc::new(SystemClock);
+        let (reports, events) = unbounded_channel();
+        let worker = worker::start(WorkerConfig {
+            placement: Placement::Threads(options.slots),
+            data_dir: options.data_dir,
+            state,
+            code: programs.clone(),
+            clock: clock.clone(),
+            coordinator: Arc::new(LocalCoordinator(reports)),
+        });
+        let dispatcher = headwater_coordinator::start(
+            CoordinatorConfig {
+                store,
+                checkpoints,
+                worker: Arc::new(worker),
+                catalog: programs,
+                clock,
+                chaos: options.chaos,
+            },
+            events,
+        );
+        let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
+        let (web, address) =
+            headwater_api::serve(ServerConfig { bind: options.bind, handle: dispatcher.clone(), build })?;
+        let handle = web.handle();
+        actix::spawn(web);
+        Ok(Self { dispatcher, address, web: handle, _lock: lock })
+    }
+
+    /// Stops: jobs that are running go on when the data folder is next used.
+    pub async fn stop(self) {
+        self.dispatcher.shutdown(SHUTDOWN_DEADLINE).await;
+        self.web.stop(false).await;
+    }
+}
+
+/// Two processes on one folder would destroy each other's state.
+fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data_dir)
+        .with_context(|| format!("cannot make the folder {}", data_dir.display()))?;
+    let path = data_dir.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "the data folder {} is used by another headwater process: stop that one or choose another with --data-dir",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}

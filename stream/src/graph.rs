@@ -1,0 +1,93 @@
+//! From a program to a job graph with its code.
+
+use std::sync::Arc;
+
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    operator::{Invokable, JobCode},
+};
+use headwater_core::{
+    graph::{GraphError, JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
+    ids::VertexId,
+    options::JobOptions,
+};
+
+/// Makes and opens the tasks of one vertex.
+pub(crate) type VertexCode = Arc<dyn Fn(TaskContext) -> Result<Invokable, TaskError> + Send + Sync>;
+
+/// How an edge divides records, before all parallelisms are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EdgeKind {
+    /// Forward if both ends have the same parallelism, else round robin.
+    Pass,
+    /// By key group.
+    Hash,
+}
+
+/// A vertex of the program, before the job's default parallelism is applied.
+pub(crate) struct VertexPlan {
+    pub name: String,
+    pub uid: Option<String>,
+    pub kind: VertexKind,
+    pub parallelism: Option<u32>,
+    pub inputs: Vec<(VertexId, EdgeKind)>,
+    pub code: VertexCode,
+}
+
+/// A program's job graph and the code of its vertices.
+pub struct StreamGraph {
+    graph: JobGraph,
+    code: Vec<VertexCode>,
+}
+
+impl StreamGraph {
+    pub(crate) fn new(plans: Vec<VertexPlan>, options: &JobOptions) -> Result<Self, GraphError> {
+        let vertices: Vec<JobVertex> = (0u32..)
+            .zip(&plans)
+            .map(|(id, plan)| JobVertex {
+                id: VertexId(id),
+                uid: plan.uid.clone().unwrap_or_else(|| format!("{id}-{}", slug(&plan.name))),
+                name: plan.name.clone(),
+                kind: plan.kind,
+                parallelism: plan.parallelism.unwrap_or(options.parallelism),
+            })
+            .collect();
+        let mut edges = Vec::new();
+        for (vertex, plan) in vertices.iter().zip(&plans) {
+            for (from, kind) in &plan.inputs {
+                let is_same = vertices[from.0 as usize].parallelism == vertex.parallelism;
+                let partitioning = match kind {
+                    EdgeKind::Hash => Partitioning::Hash,
+                    EdgeKind::Pass if is_same => Partitioning::Forward,
+                    EdgeKind::Pass => Partitioning::Rebalance,
+                };
+                edges.push(JobEdge { from: *from, to: vertex.id, partitioning });
+            }
+        }
+        let graph = JobGraph { vertices, edges, max_parallelism: options.max_parallelism };
+        graph.validate()?;
+        Ok(Self { graph, code: plans.into_iter().map(|plan| plan.code).collect() })
+    }
+}
+
+/// The part of a name that can stand in a file's name.
+fn slug(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect::<String>()
+        .split('-')
+        .filter(|part| !part.is_empty())
+        .take(6)
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+impl JobCode for StreamGraph {
+    fn graph(&self) -> &JobGraph {
+        &self.graph
+    }
+
+    fn open(&self, vertex: VertexId, context: TaskContext) -> Result<Invokable, TaskError> {
+        (self.code[vertex.0 as usize])(context)
+    }
+}

@@ -1,0 +1,93 @@
+//! Edges without a key: forward where the parallelism is the same, else round robin by batch.
+
+use std::{
+    mem::take,
+    sync::{Arc, Mutex},
+};
+
+use headwater_actors::{
+    batch::Batch,
+    context::{TaskContext, TaskError},
+    output::Output,
+};
+use headwater_core::time::TimestampMs;
+
+use super::{BATCH_ROWS, Tail, TailFactory, pass_on};
+use crate::data::Data;
+
+pub(crate) struct PassTail<T> {
+    batch: Batch<T>,
+}
+
+pub(crate) struct PassTailFactory;
+
+impl<T: Send + 'static> TailFactory<T> for PassTailFactory {
+    type Tail = PassTail<T>;
+
+    fn open(&self, _: &TaskContext, _: Option<&[u8]>) -> Result<PassTail<T>, TaskError> {
+        Ok(PassTail { batch: Batch::default() })
+    }
+}
+
+impl<T: Send + 'static> Tail<T> for PassTail<T> {
+    #[inline]
+    fn push(&mut self, value: T, timestamp: TimestampMs) {
+        self.batch.push(value, timestamp);
+    }
+
+    fn after_batch(&mut self, output: &mut Output) -> Result<(), TaskError> {
+        if self.batch.len() >= BATCH_ROWS { self.flush(output) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, output: &mut Output) -> Result<(), TaskError> {
+        if !self.batch.is_empty() {
+            pass_on(0, take(&mut self.batch), output);
+        }
+        Ok(())
+    }
+}
+
+/// An end at which several edges begin: each of them gets every record.
+pub(crate) struct ForkTail<T> {
+    batch: Batch<T>,
+    edges: usize,
+}
+
+/// How many consumers a fork has got; known once the program is complete.
+pub(crate) struct ForkTailFactory {
+    pub consumers: Arc<Mutex<usize>>,
+}
+
+impl<T: Data> TailFactory<T> for ForkTailFactory {
+    type Tail = ForkTail<T>;
+
+    fn open(&self, _: &TaskContext, _: Option<&[u8]>) -> Result<ForkTail<T>, TaskError> {
+        let edges = *self.consumers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Ok(ForkTail { batch: Batch::default(), edges })
+    }
+}
+
+impl<T: Data> Tail<T> for ForkTail<T> {
+    #[inline]
+    fn push(&mut self, value: T, timestamp: TimestampMs) {
+        self.batch.push(value, timestamp);
+    }
+
+    fn after_batch(&mut self, output: &mut Output) -> Result<(), TaskError> {
+        if self.batch.len() >= BATCH_ROWS { self.flush(output) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, output: &mut Output) -> Result<(), TaskError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = take(&mut self.batch);
+        for edge in 1..self.edges {
+            pass_on(edge, batch.clone(), output);
+        }
+        if self.edges > 0 {
+            pass_on(0, batch, output);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! The window operator: aggregates into slices by key, and emits windows when their time has come.
+
+use std::{collections::BTreeSet, hash::Hash, marker::PhantomData, sync::Arc};
+
+use hashbrown::HashTable;
+use headwater_actors::{
+    batch::{Batch, Payload, typed},
+    context::{TaskContext, TaskError},
+    metrics::TaskCounters,
+    operator::Step,
+};
+use headwater_core::{
+    codec,
+    ids::CheckpointId,
+    key_group::KeyGroup,
+    time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
+};
+use headwater_state::{KeyedBackend, Table};
+
+use super::{Fold, SliceAssigner, SliceEnd, TimeWindow, WindowAssigner, WindowPlan, WindowTime};
+use crate::{
+    data::Data,
+    head::{Emit, Head, HeadSnapshot, STEP_ROWS},
+    tail::Partial,
+};
+
+/// A firing that is under way: the windows still to emit, and how far the first of them is.
+struct Firing {
+    up_to: TimestampMs,
+    ends: Vec<TimestampMs>,
+    next_group: KeyGroup,
+}
+
+pub(crate) struct WindowHead<T, K, A: Fold<T>, R> {
+    plan: WindowPlan,
+    time: WindowTime,
+    slices: SliceAssigner,
+    fold: A,
+    result: R,
+    backend: KeyedBackend,
+    table: Table<K, A::Acc>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<TaskCounters>,
+    /// Event or processing time up to which windows have fired.
+    fired_up_to: TimestampMs,
+    /// In processing time: the end of the earliest window that has not fired.
+    next_end: Option<TimestampMs>,
+    firing: Option<Firing>,
+    records: PhantomData<fn(T)>,
+}
+
+impl<T, K, A, R, O> WindowHead<T, K, A, R>
+where
+    T: Data,
+    K: Data + Hash + Eq,
+    A: Fold<T>,
+    R: Fn(&K, &TimeWindow, &A::Acc) -> O,
+{
+    pub(crate) fn open(
+        assigner: &WindowAssigner,
+        fold: A,
+        result: R,
+        context: &TaskContext,
+        state: Option<&[u8]>,
+    ) -> Result<Self, TaskError> {
+        let mut backend = context.keyed_backend()?;
+        let table = backend.table("window-contents")?;
+        let mut head = Self {
+            plan: assigner.plan,
+            time: assigner.time,
+            slices: SliceAssigner::new(assigner.plan),
+            fold,
+            result,
+            backend,
+            table,
+            clock: context.clock.clone(),
+            counters: context.counters.clone(),
+            fired_up_to: state.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK),
+            next_end: None,
+            firing: None,
+            records: PhantomData,
+        };
+        head.find_next_end();
+        Ok(head)
+    }
+
+    fn find_next_end(&mut self) {
+        if self.time == WindowTime::Processing {
+            self.next_end =
+                self.table.namespaces().into_iter().filter_map(|slice| self.first_unfired(slice)).min();
+        }
+    }
+
+    fn first_unfired(&self, slice: SliceEnd) -> Option<TimestampMs> {
+        self.plan.windows_of(slice).find(|end| end.saturating_sub(1) > self.fired_up_to)
+    }
+
+    /// Merges a run of rows of one slice.
+    fn add_run(
+        &mut self,
+        slice: SliceEnd,
+        rows: impl Iterator<Item = (Partial<K, A::Acc>, u64)>,
+    ) -> Result<(), TaskError> {
+        match self.plan.last_window_of(slice) {
+            None => {
+                // Between windows: no window wants it.
+                rows.for_each(drop);
+                return Ok(());
+            }
+            Some(end) if end.saturating_sub(1) <= self.fired_up_to => {
+                self.counters.add_late(rows.count() as u64);
+                return Ok(());
+            }
+            Some(_) => {}
+        }
+        if self.time == WindowTime::Processing {
+            let end = self.first_unfired(slice);
+            self.next_end = self.next_end.into_iter().chain(end).min();
+        }
+        let mut contents = self.table.select(slice)?;
+        for ((key, accumulator), hash) in rows {
+            let mut incoming = Some(accumulator);
+            let existing = contents.get_or_insert_with(hash, &key, || {
+                incoming.take().expect("the first value is asked for once at most")
+            })?;
+            if let Some(accumulator) = incoming {
+                self.fold.merge(existing, accumulator);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to emit every window that ends up to `up_to`, inclusive of its last millisecond.
+    fn fire(&mut self, up_to: TimestampMs, emit: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        if up_to <= self.fired_up_to {
+            return Ok(Step::Done);
+        }
+        let due: BTreeSet<TimestampMs> = self
+            .table
+            .namespaces()
+            .into_iter()
+            .flat_map(|slice| self.plan.windows_of(slice))
+            .filter(|end| (self.fired_up_to + 1..=up_to).contains(&end.saturating_sub(1)))
+            .collect();
+        let ends = due.into_iter().rev().collect();
+        self.firing = Some(Firing { up_to, ends, next_group: self.table.key_groups().start });
+        self.emit_some(emit)
+    }
+
+    fn emit_some(&mut self, emit: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        let Some(mut firing) = self.firing.take() else { return Ok(Step::Done) };
+        let groups = self.table.key_groups();
+        let mut results = Batch::with_capacity(STEP_ROWS);
+        while let Some(end) = firing.ends.last().copied() {
+            while firing.next_group < groups.end {
+                self.emit_group(end, firing.next_group, &mut results)?;
+                firing.next_group += 1;
+                if results.len() >= STEP_ROWS {
+                    emit(&mut results)?;
+                    self.firing = Some(firing);
+                    return Ok(Step::More);
+                }
+            }
+            firing.ends.pop();
+            firing.next_group = groups.start;
+        }
+        emit(&mut results)?;
+        self.fired_up_to = firing.up_to;
+        for slice in self.table.namespaces() {
+            if self.plan.last_window_of(slice).is_none_or(|end| end.saturating_sub(1) <= self.fired_up_to) {
+                self.table.drop_namespace(slice)?;
+            }
+        }
+        self.find_next_end();
+        Ok(Step::Done)
+    }
+
+    /// Adds one key group's results of a window: its slices, merged.
+    fn emit_group(
+        &mut self,
+        end: TimestampMs,
+        group: KeyGroup,
+        results: &mut Batch<O>,
+    ) -> Result<(), TaskError> {
+        let window = self.plan.window(end);
+        let timestamp = end.saturating_sub(1);
+        let slices: Vec<SliceEnd> = self
+            .table
+            .namespaces()
+            .into_iter()
+            .filter(|slice| *slice > window.start_ms && *slice <= window.end_ms)
+            .collect();
+        let result = &self.result;
+        if let [slice] = slices[..] {
+            self.table.scan(slice, group, |_, key, accumulator| {
+                results.push(result(key, &window, accumulator), timestamp);
+            })?;
+            return Ok(());
+        }
+        let mut merged: HashTable<(u64, K, A::Acc)> = HashTable::new();
+        for slice in slices {
+            let fold = &self.fold;
+            self.table.scan(slice, group, |hash, key, accumulator| {
+                match merged.find_mut(hash, |(_, known, _)| known == key) {
+                    Some((_, _, sum)) => fold.merge(sum, accumulator.clone()),
+                    None => {
+                        let entry = (hash, key.clone(), accumulator.clone());
+                        merged.insert_unique(hash, entry, |(hash, _, _)| *hash);
+                    }
+                }
+            })?;
+        }
+        for (_, key, accumulator) in merged {
+            results.push(result(&key, &window, &accumulator), timestamp);
+        }
+        Ok(())
+    }
+}
+
+impl<T, K, A, R, O> Head<O> for WindowHead<T, K, A, R>
+where
+    T: Data,
+    K: Data + Hash + Eq,
+    A: Fold<T>,
+    R: Fn(&K, &TimeWindow, &A::Acc) -> O + 'static,
+    O: Send + 'static,
+{
+    fn process(&mut self, _: usize, batch: Box<dyn Payload>, _: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        let Batch { values, timestamps, hashes } = typed::<Partial<K, A::Acc>>(batch);
+        let mut rows = values.into_iter().zip(hashes);
+        if self.time == WindowTime::Processing {
+            let slice = self.slices.slice_of(self.clock.now_ms());
+            self.add_run(slice, rows)?;
+            return Ok(Step::Done);
+        }
+        for run in timestamps.chunk_by(|slice, next| slice == next) {
+            self.add_run(run[0], rows.by_ref().take(run.len()))?;
+        }
+        Ok(Step::Done)
+    }
+
+    fn on_watermark(&mut self, watermark: TimestampMs, emit: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        match self.time {
+            WindowTime::Event => self.fire(watermark, emit),
+            WindowTime::Processing => Ok(Step::Done),
+        }
+    }
+
+    fn resume(&mut self, emit: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        self.emit_some(emit)
+    }
+
+    fn end_of_input(&mut self, emit: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        self.fire(MAX_WATERMARK, emit)
+    }
+
+    fn next_timer_ms(&self) -> Option<TimestampMs> {
+        self.next_end
+    }
+
+    fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_, O>) -> Result<Step, TaskError> {
+        self.fire(now_ms - 1, emit)
+    }
+
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<HeadSnapshot, TaskError> {
+        Ok(HeadSnapshot {
+            state: codec::encode(&self.fired_up_to)?,
+            keyed_state: Some(self.backend.snapshot(checkpoint, &mut [&mut self.table])?),
+        })
+    }
+}
