@@ -1,6 +1,8 @@
 //! State does what a plain map does, through snapshots that are written while it goes on changing, restores, eviction
 //! and lazy reading.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod common;
 
 use std::{collections::BTreeMap, thread::JoinHandle};

@@ -1,5 +1,5 @@
 //! What the tests of state have in common.
-#![allow(dead_code, missing_docs, reason = "every test takes what it needs")]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "every test takes what it needs")]
 
 use std::ops::Range;
 

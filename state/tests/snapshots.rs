@@ -1,0 +1,252 @@
+//! What a snapshot's files promise.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use std::os::unix::fs::MetadataExt;
+
+use common::{BACKENDS, MAX_PARALLELISM, World};
+use headwater_core::{
+    checkpoint::{FileRef, KeyedStateHandle},
+    ids::CheckpointId,
+    key_group::{hash_key, key_group},
+    options::StateBackend,
+};
+use headwater_state::{BackendConfig, KeyedBackend, StateError, Table};
+
+fn add(table: &mut Table<u64, u64>, keys: impl Iterator<Item = u64>) {
+    let mut plain = table.select(0).unwrap();
+    for key in keys {
+        *plain.get_or_insert_with(hash_key(&key), &key, || 0).unwrap() += 1;
+    }
+}
+
+fn take(backend: &mut KeyedBackend, table: &mut Table<u64, u64>, checkpoint: u64) -> KeyedStateHandle {
+    backend.snapshot(CheckpointId(checkpoint), &mut [table]).unwrap().write().unwrap()
+}
+
+fn contents(table: &mut Table<u64, u64>) -> Vec<(u64, u64)> {
+    let mut found = Vec::new();
+    for group in table.key_groups() {
+        table.scan(0, group, |_, key, value| found.push((*key, *value))).unwrap();
+    }
+    found.sort_unstable();
+    found
+}
+
+fn ssts(handle: &KeyedStateHandle) -> Vec<FileRef> {
+    let KeyedStateHandle::RocksDb { files, .. } = handle else {
+        panic!("expected RocksDB's, found {handle:?}")
+    };
+    files.iter().filter(|file| file.crc32.is_none()).cloned().collect()
+}
+
+#[test]
+fn checkpoints_and_what_is_restored_from_them_share_their_files() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::RocksDb, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    add(&mut table, 0..10_000);
+    let first = take(&mut backend, &mut table, 1);
+    add(&mut table, 0..10);
+    let second = take(&mut backend, &mut table, 2);
+
+    let [old] = &ssts(&first)[..] else { panic!("expected one file, found {:?}", ssts(&first)) };
+    assert_eq!(first.new_bytes(), old.bytes);
+    assert!(second.new_bytes() < first.new_bytes() / 10, "only what changed is written");
+    let shared = &ssts(&second)[0];
+    let inode = |checkpoint: u64, file: &FileRef| {
+        let folder = world.checkpoint_folder(CheckpointId(checkpoint));
+        std::fs::metadata(folder.join(&file.path)).unwrap().ino()
+    };
+    assert_eq!(inode(1, old), inode(2, shared));
+
+    let config = world.config(StateBackend::RocksDb);
+    let work = world.folder.path().join(format!("work/{}/{}/db", world.job, config.attempt));
+    let restored = KeyedBackend::open(&world.env, config, Some((CheckpointId(2), &second))).unwrap();
+    let name = shared.path.rsplit('/').next().unwrap();
+    assert_eq!(std::fs::metadata(work.join(name)).unwrap().ino(), inode(2, shared));
+    drop(restored);
+    assert!(!work.exists(), "a working folder goes with its attempt");
+}
+
+#[test]
+fn a_checkpoint_stays_whole_when_those_around_it_are_removed() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::RocksDb, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    let handles: Vec<_> = (1..=12)
+        .map(|checkpoint| {
+            add(&mut table, 0..checkpoint * 100);
+            take(&mut backend, &mut table, checkpoint)
+        })
+        .collect();
+    let expected = contents(&mut table);
+    drop((backend, table));
+    for checkpoint in 1..12 {
+        std::fs::remove_dir_all(world.checkpoint_folder(CheckpointId(checkpoint))).unwrap();
+    }
+    let mut restored = world.open(StateBackend::RocksDb, Some((CheckpointId(12), &handles[11])));
+    assert_eq!(contents(&mut restored.table("counts").unwrap()), expected);
+}
+
+#[test]
+fn a_checkpoint_of_unchanged_state_writes_nothing_new() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::RocksDb, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    add(&mut table, 0..100);
+    let first = take(&mut backend, &mut table, 1);
+    let second = take(&mut backend, &mut table, 2);
+    assert_eq!((second.new_bytes(), ssts(&second).len()), (0, ssts(&first).len()));
+}
+
+#[test]
+fn a_damaged_or_missing_file_is_found_when_state_is_restored() {
+    for backend_type in BACKENDS {
+        let world = World::new();
+        let mut backend = world.open(backend_type, None);
+        let mut table = backend.table::<u64, u64>("counts").unwrap();
+        add(&mut table, 0..100);
+        let handle = take(&mut backend, &mut table, 1);
+        let files = match &handle {
+            KeyedStateHandle::Heap { file } => vec![file.clone()],
+            KeyedStateHandle::RocksDb { files, .. } => files.clone(),
+        };
+        let reopen = || {
+            let config = world.config(backend_type);
+            KeyedBackend::open(&world.env, config, Some((CheckpointId(1), &handle))).map(|_| ())
+        };
+        for file in files {
+            let path = world.checkpoint_folder(CheckpointId(1)).join(&file.path);
+            let whole = std::fs::read(&path).unwrap();
+            let longer = [&whole[..], b"x"].concat();
+            std::fs::write(&path, longer).unwrap();
+            assert!(matches!(reopen(), Err(StateError::Damaged { .. })), "too long: {}", file.path);
+            // RocksDB's log is empty, as it is switched off.
+            if file.crc32.is_some() && file.bytes > 0 {
+                let mut flipped = whole.clone();
+                flipped[0] ^= 1;
+                std::fs::write(&path, flipped).unwrap();
+                assert!(matches!(reopen(), Err(StateError::Damaged { .. })), "flipped: {}", file.path);
+            }
+            std::fs::remove_file(&path).unwrap();
+            assert!(reopen().is_err(), "missing: {}", file.path);
+            std::fs::write(&path, whole).unwrap();
+        }
+        reopen().unwrap();
+    }
+}
+
+#[test]
+fn a_subtask_restores_the_key_groups_that_it_owns_and_refuses_to_lack_one() {
+    for backend_type in BACKENDS {
+        let world = World::new();
+        let mut backend = world.open(backend_type, None);
+        let mut table = backend.table::<u64, u64>("counts").unwrap();
+        add(&mut table, 0..1_000);
+        let whole = take(&mut backend, &mut table, 1);
+
+        let config = world.owning(backend_type, 2..5);
+        let mut part = KeyedBackend::open(&world.env, config, Some((CheckpointId(1), &whole))).unwrap();
+        let mut table = part.table::<u64, u64>("counts").unwrap();
+        let owned = |key: &u64| (2..5).contains(&key_group(hash_key(key), MAX_PARALLELISM));
+        let expected: Vec<(u64, u64)> = (0..1_000).filter(owned).map(|key| (key, 1)).collect();
+        assert_eq!(contents(&mut table), expected);
+        let part = take(&mut part, &mut table, 2);
+
+        let narrower = world.owning(backend_type, 3..4);
+        KeyedBackend::open(&world.env, narrower, Some((CheckpointId(2), &part))).unwrap();
+        let wider = world.owning(backend_type, 2..6);
+        let refused = KeyedBackend::open(&world.env, wider, Some((CheckpointId(2), &part)));
+        assert!(matches!(refused, Err(StateError::KeyGroups { .. })));
+        let other = BackendConfig { max_parallelism: 16, ..world.owning(backend_type, 2..5) };
+        let refused = KeyedBackend::open(&world.env, other, Some((CheckpointId(2), &part)));
+        assert!(matches!(refused, Err(StateError::KeyGroups { .. })));
+    }
+}
+
+#[test]
+fn a_state_that_is_not_registered_after_a_restore_is_carried_on() {
+    for backend_type in BACKENDS {
+        let world = World::new();
+        let mut backend = world.open(backend_type, None);
+        let mut kept = backend.table::<u64, u64>("kept").unwrap();
+        let mut used = backend.table::<u64, u64>("used").unwrap();
+        add(&mut kept, 0..100);
+        add(&mut used, 0..100);
+        let refused = backend.snapshot(CheckpointId(1), &mut [&mut used]);
+        assert!(matches!(refused, Err(StateError::IncompleteSnapshot { .. })));
+        let first = backend.snapshot(CheckpointId(1), &mut [&mut used, &mut kept]).unwrap().write().unwrap();
+
+        let mut backend = world.open(backend_type, Some((CheckpointId(1), &first)));
+        let mut used = backend.table::<u64, u64>("used").unwrap();
+        let mut new = backend.table::<u64, u64>("new").unwrap();
+        assert!(matches!(backend.table::<u64, u64>("new"), Err(StateError::AlreadyRegistered(_))));
+        add(&mut used, 0..100);
+        add(&mut new, 0..5);
+        let second = backend.snapshot(CheckpointId(2), &mut [&mut used, &mut new]).unwrap().write().unwrap();
+
+        let mut backend = world.open(backend_type, Some((CheckpointId(2), &second)));
+        let all = |count: u64| (0..100).map(|key| (key, count)).collect::<Vec<_>>();
+        assert_eq!(contents(&mut backend.table("kept").unwrap()), all(1));
+        assert_eq!(contents(&mut backend.table("used").unwrap()), all(2));
+        assert_eq!(contents(&mut backend.table("new").unwrap()), all(1)[..5]);
+    }
+}
+
+#[test]
+fn a_type_that_changed_and_a_backend_that_changed_are_refused() {
+    for (backend_type, other) in
+        [BACKENDS, [StateBackend::RocksDb, StateBackend::HashMap]].map(|[a, b]| (a, b))
+    {
+        let world = World::new();
+        let mut backend = world.open(backend_type, None);
+        let mut table = backend.table::<u64, u64>("counts").unwrap();
+        add(&mut table, 0..1);
+        let handle = take(&mut backend, &mut table, 1);
+        let restore = Some((CheckpointId(1), &handle));
+
+        let refused = KeyedBackend::open(&world.env, world.config(other), restore);
+        assert!(matches!(refused, Err(StateError::OtherBackend { .. })));
+        let mut backend = world.open(backend_type, restore);
+        let read = backend
+            .table::<u64, (u64, String)>("counts")
+            .and_then(|mut table| Ok(table.select(0)?.get(hash_key(&0u64), &0)?.cloned()));
+        assert!(matches!(read, Err(StateError::Codec { .. })), "found {read:?}");
+    }
+}
+
+#[test]
+fn a_write_that_failed_loses_nothing_for_the_next_one() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::RocksDb, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    add(&mut table, 0..100);
+    // In the way of the checkpoint's folder.
+    std::fs::create_dir_all(world.checkpoint_folder(CheckpointId(1)).parent().unwrap()).unwrap();
+    std::fs::write(world.checkpoint_folder(CheckpointId(1)), "in the way").unwrap();
+    let failed = backend.snapshot(CheckpointId(1), &mut [&mut table]).unwrap().write();
+    assert!(matches!(failed, Err(StateError::Io { .. })), "found {failed:?}");
+    add(&mut table, 50..150);
+    let second = take(&mut backend, &mut table, 2);
+    let expected = contents(&mut table);
+    let mut restored = world.open(StateBackend::RocksDb, Some((CheckpointId(2), &second)));
+    assert_eq!(contents(&mut restored.table("counts").unwrap()), expected);
+}
+
+#[test]
+fn purging_a_job_removes_its_working_folders_and_no_others() {
+    let (world, other) = (World::new(), World::new());
+    let mut config = world.config(StateBackend::RocksDb);
+    let mine = KeyedBackend::open(&world.env, config.clone(), None).unwrap();
+    config.job = other.job;
+    let _others = KeyedBackend::open(&world.env, config, None).unwrap();
+    let folder = |world_of: &World| world.folder.path().join("work").join(world_of.job.to_string());
+    assert!(folder(&world).is_dir() && folder(&other).is_dir());
+    drop(mine);
+    world.env.purge_job(world.job).unwrap();
+    assert!(!folder(&world).exists() && folder(&other).is_dir());
+    world.env.purge_job(world.job).unwrap();
+}
