@@ -28,9 +28,9 @@ use headwater_core::{
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub use crate::handle::DispatcherHandle;
 use crate::{
     dispatcher::Dispatcher,
-    handle::DispatcherHandle,
     services::Services,
     supervisor::{Notice, supervise},
 };

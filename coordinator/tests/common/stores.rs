@@ -1,0 +1,98 @@
+//! Stores in memory, which fail on demand.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use headwater_core::{
+    checkpoint::Manifest,
+    ids::{CheckpointId, JobId},
+    store::{CheckpointStore, DurableStore, LatestCheckpoint, StoreError, StoreFuture},
+};
+
+#[derive(Default)]
+pub struct MemoryStore(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl DurableStore for MemoryStore {
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.0.lock().unwrap().insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.lock().unwrap().get(key).cloned())
+    }
+
+    fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.0.lock().unwrap().remove(key);
+        Ok(())
+    }
+
+    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let entries = self.0.lock().unwrap();
+        let matching = entries.iter().filter(|(key, _)| key.starts_with(prefix));
+        Ok(matching.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}
+
+#[derive(Default)]
+pub struct MemoryCheckpoints {
+    manifests: Mutex<BTreeMap<(JobId, CheckpointId), Manifest>>,
+    damaged: Mutex<Vec<(CheckpointId, String)>>,
+    pub is_refusing_writes: AtomicBool,
+    /// Writes become durable, but their writers never hear of it.
+    pub is_hanging: AtomicBool,
+}
+
+impl MemoryCheckpoints {
+    pub fn of(&self, job: JobId) -> Vec<CheckpointId> {
+        let manifests = self.manifests.lock().unwrap();
+        manifests.keys().filter(|(owner, _)| *owner == job).map(|(_, id)| *id).collect()
+    }
+
+    pub fn damage(&self, job: JobId, checkpoint: CheckpointId) {
+        self.manifests.lock().unwrap().remove(&(job, checkpoint)).unwrap();
+        self.damaged.lock().unwrap().push((checkpoint, "the checksum does not match".into()));
+    }
+}
+
+impl CheckpointStore for MemoryCheckpoints {
+    fn write_manifest(&self, manifest: Manifest) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if self.is_refusing_writes.load(Ordering::SeqCst) {
+                return Err(StoreError("disk full".into()));
+            }
+            self.manifests.lock().unwrap().insert((manifest.job, manifest.checkpoint), manifest);
+            while self.is_hanging.load(Ordering::SeqCst) {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            Ok(1)
+        })
+    }
+
+    fn latest(&self, job: JobId) -> StoreFuture<'_, LatestCheckpoint> {
+        let newest = self.of(job).last().map(|id| self.manifests.lock().unwrap()[&(job, *id)].clone());
+        let damaged = self.damaged.lock().unwrap().clone();
+        Box::pin(async move { Ok(LatestCheckpoint { manifest: newest, damaged }) })
+    }
+
+    fn list(&self, job: JobId) -> StoreFuture<'_, Vec<CheckpointId>> {
+        let ids = self.of(job);
+        Box::pin(async move { Ok(ids) })
+    }
+
+    fn delete(&self, job: JobId, checkpoint: CheckpointId) -> StoreFuture<'_, ()> {
+        self.manifests.lock().unwrap().remove(&(job, checkpoint));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn delete_job(&self, job: JobId) -> StoreFuture<'_, ()> {
+        self.manifests.lock().unwrap().retain(|(owner, _), _| *owner != job);
+        Box::pin(async { Ok(()) })
+    }
+}
