@@ -38,6 +38,10 @@ pub const PROGRAM: Program = Program::new(
 
 fn word_count(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
     let input = args.required_text("input")?;
+    if let Err(error) = std::fs::metadata(input) {
+        let reason = format!("expected a file or folder that can be read, found `{input}`: {error}");
+        return Err(ProgramError::Argument { name: "input".to_owned(), reason });
+    }
     let mut source = FileSource::new(input);
     if let Some(lines_per_second) = args.float("rate") {
         source = source.rate(lines_per_second);

@@ -15,7 +15,7 @@ use headwater_actors::{
     worker::{self, WorkerConfig},
 };
 use headwater_api::{BuildInfo, ServerConfig};
-use headwater_coordinator::{CoordinatorConfig, DispatcherHandle};
+use headwater_coordinator::{CoordinatorConfig, handle::DispatcherHandle};
 use headwater_core::{
     gateway::{CoordinatorGateway, FromWorker},
     job::ProgramCatalog,
@@ -73,7 +73,7 @@ impl Server {
     {
         let lock = lock_data_dir(&options.data_dir)?;
         let state = StateEnv::open(&options.data_dir)?;
-        let checkpoints = Arc::new(ObjectCheckpointStore::open(&options.data_dir)?);
+        let checkpoints = Arc::new(ObjectCheckpointStore::local(&options.data_dir)?);
         let store = Arc::new(RocksJobStore::open(&options.data_dir.join("jobs"))?);
         let clock = Arc::new(SystemClock);
         let (reports, events) = unbounded_channel();

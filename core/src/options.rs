@@ -121,7 +121,7 @@ impl RestartOptions {
             backoff_multiplier: 2.0,
             reset_backoff_threshold_ms: 10_000,
             jitter_factor: 0.1,
-            attempts: 15,
+            attempts: 10,
         }
     }
 

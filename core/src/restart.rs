@@ -9,7 +9,8 @@ use crate::options::RestartOptions;
 pub struct RestartStrategy {
     options: RestartOptions,
     attempts_used: u32,
-    last_failure_ms: Option<u64>,
+    /// When the last restart was due: calm is counted from then.
+    restarted_at_ms: Option<u64>,
     recent_failures_ms: VecDeque<u64>,
 }
 
@@ -25,13 +26,20 @@ pub enum RestartDecision {
 impl RestartStrategy {
     /// A strategy with its whole budget.
     pub fn new(options: RestartOptions) -> Self {
-        Self { options, attempts_used: 0, last_failure_ms: None, recent_failures_ms: VecDeque::new() }
+        Self { options, attempts_used: 0, restarted_at_ms: None, recent_failures_ms: VecDeque::new() }
     }
 
     /// Takes note of a failure. `random` is uniform in 0..1 and spreads restarts where the strategy has jitter.
     pub fn on_failure(&mut self, now_ms: u64, random: f64) -> RestartDecision {
-        let since_last_ms = self.last_failure_ms.map(|last| now_ms.saturating_sub(last));
-        self.last_failure_ms = Some(now_ms);
+        let calm_ms = self.restarted_at_ms.map(|restarted| now_ms.saturating_sub(restarted));
+        let decision = self.decide(now_ms, calm_ms, random);
+        if let RestartDecision::RestartAfterMs(delay_ms) = decision {
+            self.restarted_at_ms = Some(now_ms + delay_ms);
+        }
+        decision
+    }
+
+    fn decide(&mut self, now_ms: u64, calm_ms: Option<u64>, random: f64) -> RestartDecision {
         match self.options {
             RestartOptions::ExponentialDelay {
                 initial_backoff_ms,
@@ -41,7 +49,7 @@ impl RestartStrategy {
                 jitter_factor,
                 attempts,
             } => {
-                if since_last_ms.is_some_and(|elapsed| elapsed >= reset_backoff_threshold_ms) {
+                if calm_ms.is_some_and(|calm| calm >= reset_backoff_threshold_ms) {
                     self.attempts_used = 0;
                 }
                 if self.attempts_used >= attempts {
@@ -97,6 +105,21 @@ mod tests {
         let decisions: Vec<_> = (0..4).map(|at| strategy.on_failure(at, 0.5)).collect();
         assert_eq!(decisions, [RestartAfterMs(10), RestartAfterMs(20), RestartAfterMs(30), GiveUp]);
         assert_eq!(strategy.on_failure(5_000, 0.5), RestartAfterMs(10));
+    }
+
+    #[test]
+    fn waiting_for_a_restart_is_no_calm() {
+        let mut strategy = RestartStrategy::new(RestartOptions::ExponentialDelay {
+            initial_backoff_ms: 1_000,
+            max_backoff_ms: 1_000,
+            backoff_multiplier: 1.0,
+            reset_backoff_threshold_ms: 500,
+            jitter_factor: 0.0,
+            attempts: 2,
+        });
+        assert_eq!(strategy.on_failure(0, 0.5), RestartAfterMs(1_000));
+        assert_eq!(strategy.on_failure(1_001, 0.5), RestartAfterMs(1_000));
+        assert_eq!(strategy.on_failure(2_002, 0.5), GiveUp);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn window_word_count(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Re
 
     env.generate(Some(records), move |index| {
         let timestamp_ms = index / (RECORDS_PER_EVENT_SECOND / 1000);
-        (word(random_at(seed, index) % words), timestamp_ms as TimestampMs)
+        (word(choose(random_at(seed, index), words)), timestamp_ms as TimestampMs)
     })
     .assign_timestamps_and_watermarks(WatermarkStrategy::for_monotonous_timestamps())
     .map(|word| (word, 1u64))
@@ -62,16 +62,20 @@ fn window_word_count(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Re
     env.execute("Window WordCount")
 }
 
-/// The word with this number: letters, six to ten of them.
-fn word(mut number: u64) -> Str {
-    let mut letters = *b"aaaaaaaaaa";
-    let mut length = 0;
-    while number > 0 || length < 6 {
-        letters[length] = b'a' + (number % 26) as u8;
-        number /= 26;
-        length += 1;
+/// The word with this number: eight letters.
+#[inline]
+fn word(number: u64) -> Str {
+    let mut letters = [b'a'; 8];
+    for (position, letter) in letters.iter_mut().enumerate() {
+        *letter += (number >> (4 * position) & 15) as u8;
     }
-    Str::from(std::str::from_utf8(&letters[..length]).expect("letters are ASCII"))
+    Str::from(std::str::from_utf8(&letters).expect("letters are ASCII"))
+}
+
+/// One of `choices`, uniformly at random. (Lemire: Fast random integer generation in an interval.)
+#[inline]
+fn choose(random: u64, choices: u64) -> u64 {
+    ((u128::from(random) * u128::from(choices)) >> 64) as u64
 }
 
 /// Windowed word count: records per CPU second.
