@@ -19,7 +19,6 @@ mod disk_key;
 mod durable;
 mod env;
 mod error;
-mod eviction;
 mod frozen;
 mod heap;
 mod job_store;

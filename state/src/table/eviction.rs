@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use headwater_core::codec::encode_into;
 
+use super::{Space, TableCore, freeze::share_shard};
 use crate::{
     Key, Namespace, StateError, Table, Value,
     catalog::StateEntry,
     frozen::{FrozenState, SharedShards},
     rocks::RocksStore,
     shard::{Entry, Shard},
-    table::{Space, TableCore, share_shard},
 };
 
 /// How often memory is looked at: each time that it may have grown by this part of the budget.
@@ -23,7 +23,7 @@ impl<K: Key, V: Value> Table<K, V> {
     /// Counts the memory used, and evicts if that is more than the budget.
     #[cold]
     #[inline(never)]
-    pub(crate) fn relieve(&mut self) -> Result<(), StateError> {
+    pub(super) fn relieve(&mut self) -> Result<(), StateError> {
         let Some(store) = self.core.store.clone() else { return Ok(()) };
         let entry_bytes = self.bytes_per_entry()?;
         self.core.clock += 1;
@@ -159,7 +159,7 @@ impl TableCore {
     }
 
     /// Whether so much of the budget is free that reading more than was asked for does not drive out what is in use.
-    pub(crate) fn has_room_to_read_ahead(&self) -> bool {
+    pub(super) fn has_room_to_read_ahead(&self) -> bool {
         let Some(store) = &self.store else { return false };
         self.entries < self.next_check && store.cached_bytes() < store.cache_bytes() / 2
     }
