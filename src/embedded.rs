@@ -10,8 +10,7 @@ use std::{
 use clap::{Arg, value_parser};
 use headwater_actors::operator::{CodeResolver, JobCode};
 use headwater_core::{
-    graph::JobGraph,
-    job::{Args, JobSpec, JobStatus, PlanError, ProgramCatalog, ProgramInfo},
+    job::{Args, JobPlan, JobSpec, JobStatus, PlanError, ProgramCatalog, ProgramInfo},
     options::JobOptions,
 };
 use headwater_stream::{
@@ -74,8 +73,8 @@ impl ProgramCatalog for OnlyProgram {
         Vec::new()
     }
 
-    fn plan(&self, _: &JobSpec) -> Result<JobGraph, PlanError> {
-        Ok(self.graph.graph().clone())
+    fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError> {
+        Ok(JobPlan { name: spec.name.clone(), graph: self.graph.graph().clone() })
     }
 }
 

@@ -222,8 +222,12 @@ impl Task {
     }
 
     fn on_event(&mut self, event: Event) -> Result<Option<TaskEnd>, TaskError> {
+        if let Event::Command(command) = event {
+            return self.on_command(command);
+        }
+        self.is_flushed = false;
         match event {
-            Event::Command(command) => return self.on_command(command),
+            Event::Command(_) => {}
             Event::Resume => {
                 let step = self.work(|code, output| code.logic().resume(output))?;
                 self.after(step, self.unfinished)?;
@@ -239,7 +243,6 @@ impl Task {
                     self.output.watermark(MAX_WATERMARK);
                     self.begin_draining();
                 }
-                self.is_flushed = false;
             }
             Event::Gate(event) => self.on_gate_event(event)?,
         }
@@ -251,14 +254,11 @@ impl Task {
             GateEvent::Batch(input, batch) => {
                 self.counters.add_in(batch.rows() as u64);
                 let step = self.work_operator(|operator, output| operator.process(input, batch, output))?;
-                self.is_flushed = false;
                 self.note_first_record();
                 self.after(step, Unfinished::Emission)
             }
             GateEvent::Watermark(watermark) => {
-                self.flush()?;
                 let step = self.work_operator(|operator, output| operator.on_watermark(watermark, output))?;
-                self.is_flushed = false;
                 self.after(step, Unfinished::Emission)
             }
             GateEvent::Active(active) => {

@@ -27,7 +27,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
     }
     let program = text(&mut fields, "program")?
         .ok_or_else(|| invalid("missing field `program`").hint("GET /api/v1/programs lists the programs"))?;
-    let name = text(&mut fields, "name")?.unwrap_or_else(|| program.clone());
+    let name = text(&mut fields, "name")?.unwrap_or_default();
     Ok(JobSpec { args: args(&mut fields)?, options: options(&mut fields)?, name, program })
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_job_without_a_name_has_its_program_s() {
-        assert_eq!(parse(br#"{"program": "word-count"}"#).unwrap().name, "word-count");
+        assert_eq!(parse(br#"{"program": "word-count"}"#).unwrap().name, "", "the program names it");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use headwater_core::{
     gateway::FromWorker,
     ids::JobId,
-    job::{JobSpec, JobStatus},
+    job::{JobPlan, JobSpec, JobStatus},
     store::StoreError,
     supervision::DeathWatch,
 };
@@ -103,12 +103,15 @@ impl Dispatcher {
         }
     }
 
-    fn submit(&self, spec: JobSpec) -> Result<JobId, DispatcherError> {
+    fn submit(&self, mut spec: JobSpec) -> Result<JobId, DispatcherError> {
         if self.services.is_stopping() {
             let reason = "it takes no jobs while the process is stopping: submit to the next one".to_owned();
             return Err(StoreError(reason).into());
         }
-        let graph = self.services.catalog.plan(&spec)?;
+        let JobPlan { name, graph } = self.services.catalog.plan(&spec)?;
+        if spec.name.is_empty() {
+            spec.name = name;
+        }
         let job = JobId::random();
         let record = JobRecord::new(job, spec, graph, self.services.clock.now_ms());
         self.services.store.put(&record)?;

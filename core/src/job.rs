@@ -26,7 +26,7 @@ pub type Args = BTreeMap<String, ArgValue>;
 /// stands for its code, and a worker builds the code anew from this.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// The job's name, for people.
+    /// The job's name, for people; if empty, the one that the program gives it.
     pub name: String,
     /// The registered program.
     pub program: String,
@@ -150,11 +150,20 @@ pub enum PlanError {
     Invalid(String),
 }
 
+/// What a submission amounts to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct JobPlan {
+    /// The name that the program gives the job.
+    pub name: String,
+    /// What it runs as.
+    pub graph: JobGraph,
+}
+
 /// The programs that can be submitted, as the coordinator sees them.
 pub trait ProgramCatalog: Send + Sync {
     /// All of them, by name.
     fn programs(&self) -> Vec<ProgramInfo>;
 
-    /// The graph that a submission runs as; refuses what is not right about it.
-    fn plan(&self, spec: &JobSpec) -> Result<JobGraph, PlanError>;
+    /// What a submission runs as; refuses what is not right about it.
+    fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError>;
 }

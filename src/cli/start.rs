@@ -54,7 +54,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Result<ExitCode> {
-    super::init_logging("info");
+    super::init_logging("info,actix_server=warn");
     let ip = args.get_one::<IpAddr>("bind").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = *args.get_one::<u16>("port").expect("has a default");
     let options = ServerOptions {

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use clap::{Arg, ArgAction, Command};
 use headwater_actors::operator::{CodeResolver, JobCode};
 use headwater_core::{
-    graph::{GraphError, JobGraph},
-    job::{ArgKind, ArgSpec, ArgValue, Args, JobSpec, PlanError, ProgramCatalog, ProgramInfo},
+    graph::GraphError,
+    job::{ArgKind, ArgSpec, ArgValue, Args, JobPlan, JobSpec, PlanError, ProgramCatalog, ProgramInfo},
     options::{JobOptions, OptionError, nearest},
 };
 
@@ -241,12 +241,12 @@ impl ProgramRegistry {
         self.programs.values()
     }
 
-    fn build(&self, spec: &JobSpec) -> Result<StreamGraph, PlanError> {
+    fn build(&self, spec: &JobSpec) -> Result<(String, StreamGraph), PlanError> {
         let Some(program) = self.get(&spec.program) else {
             let known = self.programs.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             return Err(PlanError::UnknownProgram { name: spec.program.clone(), known });
         };
-        plan(program, &spec.args, spec.options.clone()).map(|(_, graph)| graph).map_err(|error| match error {
+        plan(program, &spec.args, spec.options.clone()).map_err(|error| match error {
             ProgramError::Argument { name, reason } => PlanError::BadArgument { name, reason },
             other => PlanError::Invalid(other.to_string()),
         })
@@ -267,13 +267,14 @@ impl ProgramCatalog for ProgramRegistry {
         self.programs.values().map(|program| program.info).collect()
     }
 
-    fn plan(&self, spec: &JobSpec) -> Result<JobGraph, PlanError> {
-        Ok(self.build(spec)?.graph().clone())
+    fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError> {
+        let (name, graph) = self.build(spec)?;
+        Ok(JobPlan { name, graph: graph.graph().clone() })
     }
 }
 
 impl CodeResolver for ProgramRegistry {
     fn resolve(&self, spec: &JobSpec) -> Result<Arc<dyn JobCode>, PlanError> {
-        Ok(Arc::new(self.build(spec)?))
+        Ok(Arc::new(self.build(spec)?.1))
     }
 }

@@ -199,6 +199,10 @@ impl<C: Chain, L: Tail<C::Out>> SourceLogic for SourceTask<C, L> {
             self.pipe.counters.add_in(self.batch.len() as u64);
             self.pipe.run(&mut self.batch, output)?;
             self.idle_at_ms = self.pipe.idle_at_ms();
+            if polled.is_pending() {
+                // Something was read all the same; asked again, the reader arranges to be woken.
+                return Poll::Ready(Ok(SourceStatus::Ready));
+            }
         }
         polled
     }

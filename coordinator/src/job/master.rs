@@ -175,7 +175,7 @@ impl JobMaster {
             return Ok(());
         }
         match self.services.catalog.plan(&record.spec) {
-            Ok(graph) if graph == record.graph => Ok(()),
+            Ok(plan) if plan.graph == record.graph => Ok(()),
             Ok(_) => Err(format!(
                 "the program `{}` is not planned as it was when the job was submitted, so the job's state does not fit it: submit it as a new job",
                 record.spec.program

@@ -20,7 +20,7 @@ use headwater_coordinator::{
 use headwater_core::{
     graph::{JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
     ids::{CheckpointId, JobId, SubtaskId, VertexId},
-    job::{JobSpec, JobStatus, PlanError, ProgramCatalog, ProgramInfo},
+    job::{JobPlan, JobSpec, JobStatus, PlanError, ProgramCatalog, ProgramInfo},
     options::{JobOptions, RestartOptions},
     time::{Clock, TimestampMs},
 };
@@ -145,7 +145,7 @@ impl ProgramCatalog for Catalog {
         Vec::new()
     }
 
-    fn plan(&self, spec: &JobSpec) -> Result<JobGraph, PlanError> {
+    fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError> {
         let partitioning = match spec.program.as_str() {
             SHUFFLE => Partitioning::Hash,
             REGIONS => Partitioning::Forward,
@@ -161,11 +161,12 @@ impl ProgramCatalog for Catalog {
             kind,
             parallelism: 2,
         };
-        Ok(JobGraph {
+        let graph = JobGraph {
             vertices: vec![vertex(0, VertexKind::Source), vertex(1, VertexKind::Sink)],
             edges: vec![JobEdge { from: VertexId(0), to: VertexId(1), partitioning }],
             max_parallelism: 128,
-        })
+        };
+        Ok(JobPlan { name: "planned".to_owned(), graph })
     }
 }
 
