@@ -176,7 +176,7 @@ pub struct CheckpointView {
 pub struct ExceptionView {
     /// When the actor died.
     pub at_ms: TimestampMs,
-    /// Who died: an [`ActorView::id`].
+    /// Who died: an [`ActorView::id`], or `process`.
     pub actor: String,
     /// Its name, for people.
     pub actor_name: String,

@@ -31,6 +31,8 @@ use crate::{
 };
 
 pub(crate) const JOB_MASTER: &str = "job-master";
+/// Not an actor, but what all of them live in.
+const PROCESS: &str = "process";
 pub(crate) const CHECKPOINT_COORDINATOR: &str = "checkpoint-coordinator";
 
 /// A job's cell.
@@ -222,6 +224,26 @@ impl JobCell {
             recovery: None,
         };
         observed.exceptions.record(Instant::now(), view)
+    }
+
+    /// Records that the whole process died: the job was running when the data folder was last used, and nobody stopped
+    /// it. When that was is not known, so times count from now.
+    pub(crate) fn record_process_death(&self, services: &Services) -> ExceptionId {
+        let view = ExceptionView {
+            at_ms: services.clock.now_ms(),
+            actor: PROCESS.to_owned(),
+            actor_name: PROCESS.to_owned(),
+            attempt: None,
+            kind: FailureKind::Error,
+            message: "the process ended without a clean stop; the time is that of the next one's start".to_owned(),
+            recovery: None,
+        };
+        self.observed().exceptions.record(Instant::now(), view)
+    }
+
+    /// Whether the job's master has lived in this process before.
+    pub(crate) fn is_masters_first_life(&self) -> bool {
+        self.observed().master.restarts == 0
     }
 
     /// Records the death of a control actor.

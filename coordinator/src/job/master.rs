@@ -154,8 +154,14 @@ impl JobMaster {
             has_run,
         );
         let mut recoveries = Recoveries::default();
-        if let Some(death) = self.cell.unrecovered_master_death() {
-            recoveries.add_cause(0, death);
+        let was_cut_off = record.was_deployed && status != JobStatus::Suspended;
+        let cause = if was_cut_off && self.cell.is_masters_first_life() {
+            Some(self.cell.record_process_death(&self.services))
+        } else {
+            self.cell.unrecovered_master_death()
+        };
+        if let Some(cause) = cause {
+            recoveries.add_cause(0, cause);
         }
         let coordinator = self.start_coordinator(&graph, &record, ctx);
         self.state = Some(State { record, graph, machine, recoveries, coordinator, sent_members: None });
