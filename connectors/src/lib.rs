@@ -1,1 +1,25 @@
-//! TBD
+//! Headwater's sources and sinks for outside systems.
+//!
+//! | connector | replays by | guarantee |
+//! |---|---|---|
+//! | [`generator::GeneratorSource`] | the next record's index | exactly once |
+//! | [`files::FileSource`] | file and byte offset | exactly once |
+//! | [`socket::SocketSource`] | a durable journal of what was read | exactly once, from the journal on |
+//! | [`file_sink::FileSink`] | two-phase commit by rename | exactly once |
+//! | [`print::PrintSink`] | - | at least once: after a failure lines may appear again |
+//! | [`discard::DiscardSink`] | - | nothing is written |
+
+pub mod discard;
+pub mod file_sink;
+pub mod files;
+pub mod generator;
+pub mod journal;
+pub mod print;
+pub mod socket;
+
+mod folder;
+mod lines;
+mod rate;
+
+/// A line of text: up to 24 bytes without an allocation.
+pub type Str = compact_str::CompactString;

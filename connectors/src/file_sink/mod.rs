@@ -1,0 +1,237 @@
+//! A sink that writes text files, exactly once.
+//!
+//! Rows go into hidden files in progress. When a checkpoint is taken, they are synced and closed, and their names go into the
+//! checkpoint; once it is completed they are renamed to their final names. So a reader sees whole files only, and only rows
+//! that a completed checkpoint covers.
+
+mod part;
+
+use std::{
+    collections::HashSet,
+    fmt::Display,
+    fs,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use headwater_actors::{
+    batch::Batch,
+    context::{TaskContext, TaskError},
+    sink::{Sink, SinkWriter},
+};
+use headwater_core::{codec, ids::CheckpointId};
+use serde::{Deserialize, Serialize};
+
+use crate::folder::{self, name_of};
+use part::Part;
+
+const ROLL_BYTES: u64 = 128 << 20;
+const IN_PROGRESS: &str = ".inprogress";
+
+/// Writes each row as a line to files in a folder, which is made if it isn't there. A file ends with each checkpoint, and before
+/// that if it becomes too long; without rows there is no file. Final names are
+/// `part-<job>-<operator>-<subtask>-<sequence>`, so several jobs can write into one folder.
+#[derive(Debug, Clone)]
+pub struct FileSink {
+    folder: PathBuf,
+    roll_bytes: u64,
+}
+
+impl FileSink {
+    /// A sink into this folder.
+    pub fn new(folder: impl AsRef<Path>) -> Self {
+        Self { folder: folder.as_ref().to_owned(), roll_bytes: ROLL_BYTES }
+    }
+
+    /// Begins a new file when one has so many bytes, also between checkpoints; 128 MiB if not set.
+    pub fn roll_bytes(mut self, bytes: u64) -> Self {
+        self.roll_bytes = bytes;
+        self
+    }
+}
+
+/// The sink's state: the sequence number of the next file. None is used twice.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    next_sequence: u64,
+}
+
+/// Files to rename, by their names in the folder.
+#[derive(Debug, Serialize, Deserialize)]
+struct Prepared {
+    renames: Vec<(String, String)>,
+}
+
+/// Writes the files of one subtask.
+#[derive(Debug)]
+pub struct FileWriter {
+    folder: PathBuf,
+    roll_bytes: u64,
+    /// What the names of this subtask's files contain: job, operator and index.
+    owner: String,
+    /// The attempt, as it is in the names of its files in progress.
+    attempt: String,
+    state: State,
+    part: Option<Part>,
+    /// Closed files that are not yet prepared.
+    closed: Vec<(String, String)>,
+}
+
+impl<T: Display + 'static> Sink<T> for FileSink {
+    type Writer = FileWriter;
+
+    fn open(
+        &self,
+        context: &TaskContext,
+        state: Option<&[u8]>,
+        prepared: &[&[u8]],
+    ) -> Result<FileWriter, TaskError> {
+        let state = state.map(codec::decode::<State>).transpose()?.unwrap_or_default();
+        let mut kept = HashSet::new();
+        for bytes in prepared {
+            kept.extend(codec::decode::<Prepared>(bytes)?.renames.into_iter().map(|(from, _)| from));
+        }
+        let writer = FileWriter {
+            folder: self.folder.clone(),
+            roll_bytes: self.roll_bytes.max(1),
+            owner: format!("{}-{}-{}", context.job, name_of(&context.vertex.uid), context.index()),
+            attempt: context.attempt.to_string().replace('-', "_"),
+            state,
+            part: None,
+            closed: Vec::new(),
+        };
+        writer.prepare_folder()?;
+        writer.remove_orphans(&kept)?;
+        Ok(writer)
+    }
+}
+
+impl FileWriter {
+    /// Makes the folder, and finds out now rather than at the first row whether it can be written to.
+    fn prepare_folder(&self) -> Result<(), TaskError> {
+        let probe = self.folder.join(self.in_progress_name("probe"));
+        fs::create_dir_all(&self.folder)
+            .and_then(|()| fs::File::create(&probe))
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(|error| self.failed("write files to", error))
+    }
+
+    /// Removes what earlier attempts have begun and no checkpoint knows of.
+    fn remove_orphans(&self, kept: &HashSet<String>) -> Result<(), TaskError> {
+        let unreadable = |error| self.failed("list", error);
+        for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
+            let name = entry.map_err(unreadable)?.file_name();
+            let Some(name) = name.to_str().filter(|name| self.is_in_progress(name)) else { continue };
+            if !kept.contains(name) {
+                fs::remove_file(self.folder.join(name))
+                    .map_err(|error| self.failed("remove a file from", error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_progress_name(&self, number: impl Display) -> String {
+        format!(".{}-{}-{number}{IN_PROGRESS}", self.owner, self.attempt)
+    }
+
+    /// Whether a file in progress is of this subtask, of whichever attempt.
+    fn is_in_progress(&self, name: &str) -> bool {
+        let stem = name.strip_prefix('.').and_then(|name| name.strip_suffix(IN_PROGRESS));
+        stem.and_then(|stem| stem.rsplitn(3, '-').nth(2)) == Some(&self.owner)
+    }
+
+    fn open_part(&mut self) -> Result<&mut Part, TaskError> {
+        let part = match self.part.take() {
+            Some(part) => part,
+            None => {
+                let name = self.in_progress_name(self.state.next_sequence);
+                Part::create(&self.folder, name).map_err(|error| self.failed("make a file in", error))?
+            }
+        };
+        Ok(self.part.insert(part))
+    }
+
+    /// Makes the file in progress durable and gives it its final name, which it gets when it is committed.
+    fn close_part(&mut self) -> Result<(), TaskError> {
+        let Some(part) = self.part.take() else { return Ok(()) };
+        let from = part.finish().map_err(|error| self.failed("sync a file in", error))?;
+        let to = format!("part-{}-{}", self.owner, self.state.next_sequence);
+        self.state.next_sequence += 1;
+        self.closed.push((from, to));
+        Ok(())
+    }
+
+    fn write_row(&mut self, row: &impl Display) -> Result<(), TaskError> {
+        let roll_bytes = self.roll_bytes;
+        let part = self.open_part()?;
+        let written = writeln!(part, "{row}");
+        let is_full = part.bytes() >= roll_bytes;
+        written.map_err(|error| self.failed("write to a file in", error))?;
+        if is_full { self.close_part() } else { Ok(()) }
+    }
+
+    /// Renames one file; it may have been done before.
+    fn publish(&self, from: &str, to: &str) -> Result<(), TaskError> {
+        let (source, target) = (self.folder.join(from), self.folder.join(to));
+        let exists = |path: &Path| path.try_exists().map_err(|error| self.failed("look into", error));
+        match (exists(&source)?, exists(&target)?) {
+            (false, true) => Ok(()),
+            (true, false) => match fs::rename(&source, &target) {
+                // An earlier attempt that had not yet noticed its end was faster.
+                Err(error) if error.kind() == ErrorKind::NotFound && exists(&target)? => Ok(()),
+                result => result.map_err(|error| self.failed("rename a file in", error)),
+            },
+            (true, true) => Err(TaskError::Connector(format!(
+                "cannot commit `{from}` in `{}`: `{to}` exists already; it holds rows of a checkpoint that is no longer \
+                 known, move it away if they are to be written again",
+                self.folder.display()
+            ))),
+            (false, false) => Err(TaskError::Connector(format!(
+                "cannot commit `{from}` in `{}`: neither it nor `{to}` is there; someone removed it, so whether its rows \
+                 were seen is unknown",
+                self.folder.display()
+            ))),
+        }
+    }
+
+    fn failed(&self, doing: &str, error: std::io::Error) -> TaskError {
+        TaskError::io(format_args!("cannot {doing} `{}`", self.folder.display()), error)
+    }
+}
+
+impl<T: Display + 'static> SinkWriter<T> for FileWriter {
+    fn write(&mut self, batch: &mut Batch<T>) -> Result<(), TaskError> {
+        batch.drain().try_for_each(|(row, _)| self.write_row(&row))
+    }
+
+    fn prepare(&mut self, _: CheckpointId) -> Result<Option<Vec<u8>>, TaskError> {
+        self.close_part()?;
+        if self.closed.is_empty() {
+            return Ok(None);
+        }
+        folder::sync(&self.folder).map_err(|error| self.failed("sync", error))?;
+        let prepared = Prepared { renames: std::mem::take(&mut self.closed) };
+        Ok(Some(codec::encode(&prepared)?))
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
+        Ok(codec::encode(&self.state)?)
+    }
+
+    fn commit(&mut self, prepared: &[u8]) -> Result<(), TaskError> {
+        let prepared: Prepared = codec::decode(prepared)?;
+        prepared.renames.iter().try_for_each(|(from, to)| self.publish(from, to))?;
+        // Also if nothing had to be renamed: who did it may have died before this.
+        folder::sync(&self.folder).map_err(|error| self.failed("sync", error))
+    }
+}
+
+impl Drop for FileWriter {
+    /// Leaves no file that no checkpoint knows of, as far as it can: the next attempt looks for what is left.
+    fn drop(&mut self) {
+        let open = self.part.take().map(Part::into_name);
+        for name in self.closed.drain(..).map(|(from, _)| from).chain(open) {
+            let _ = fs::remove_file(self.folder.join(name));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What the connectors promise, checked on their traits as a task would call them, with failures between any two calls.
+
+mod file_sink;
+mod files;
+mod generator;
+mod harness;
+mod journal;
+mod socket;
