@@ -73,6 +73,8 @@ impl Server {
     {
         let lock = lock_data_dir(&options.data_dir)?;
         let state = StateEnv::open(&options.data_dir)?;
+        // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
+        state.purge_all()?;
         let checkpoints = Arc::new(ObjectCheckpointStore::local(&options.data_dir)?);
         let store = Arc::new(RocksJobStore::open(&options.data_dir.join("jobs"))?);
         let clock = Arc::new(SystemClock);

@@ -19,7 +19,7 @@ pub enum ToWorker {
         /// The job.
         job: JobId,
         /// What it is; the worker builds the code from it.
-        spec: JobSpec,
+        spec: Box<JobSpec>,
         /// The graph that the coordinator planned with; the worker's own must equal it.
         graph: JobGraph,
         /// The attempts to start.

@@ -235,7 +235,8 @@ impl JobCell {
             actor_name: PROCESS.to_owned(),
             attempt: None,
             kind: FailureKind::Error,
-            message: "the process ended without a clean stop; the time is that of the next one's start".to_owned(),
+            message: "the process ended without a clean stop; the time is that of the next one's start"
+                .to_owned(),
             recovery: None,
         };
         self.observed().exceptions.record(Instant::now(), view)

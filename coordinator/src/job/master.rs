@@ -302,7 +302,7 @@ impl JobMaster {
                 });
                 state.record.restarts += u32::from(state.record.was_deployed);
                 state.record.was_deployed = true;
-                let spec = state.record.spec.clone();
+                let spec = Box::new(state.record.spec.clone());
                 let graph = state.record.graph.clone();
                 self.save();
                 self.services.worker.send(ToWorker::Deploy { job, spec, graph, tasks });

@@ -1,5 +1,6 @@
 //! A control plane whose worker answers by script and whose stores are in memory, on one thread with paused time.
 #![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod stores;
 mod worker;
@@ -125,8 +126,8 @@ impl Process {
 }
 
 pub fn spec(program: &str) -> JobSpec {
-    let mut options = JobOptions::default();
-    options.restart = RestartOptions::FixedDelay { attempts: 1_000, delay_ms: 10 };
+    let restart = RestartOptions::FixedDelay { attempts: 1_000, delay_ms: 10 };
+    let options = JobOptions { restart, ..JobOptions::default() };
     JobSpec { name: "test".into(), program: program.into(), args: Default::default(), options }
 }
 

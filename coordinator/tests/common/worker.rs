@@ -196,10 +196,9 @@ impl WorkerGateway for FakeWorker {
                     self.report(job, attempt, ExecutionState::Canceled);
                 }
             }
-            ToWorker::Kill { job, attempt } => {
-                if self.inner().live.remove(&attempt).is_some() {
-                    self.die(job, attempt, FailureKind::Kill, "killed on purpose");
-                }
+            ToWorker::Kill { job, attempt } if self.live().contains(&attempt) => {
+                self.inner().live.remove(&attempt);
+                self.die(job, attempt, FailureKind::Kill, "killed on purpose");
             }
             _ => {}
         }
