@@ -35,6 +35,11 @@ pub use headwater_connectors as connectors;
 pub use headwater_core as core;
 pub use headwater_stream as stream;
 
+/// The README, so that its program is compiled when documentation is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What a program needs.
 pub mod prelude {
     pub use headwater_connectors::{
