@@ -141,14 +141,13 @@ impl FileWriter {
     }
 
     fn open_part(&mut self) -> Result<&mut Part, TaskError> {
-        let part = match self.part.take() {
-            Some(part) => part,
-            None => {
-                let name = self.in_progress_name(self.state.next_sequence);
-                Part::create(&self.folder, name).map_err(|error| self.failed("make a file in", error))?
-            }
-        };
-        Ok(self.part.insert(part))
+        if self.part.is_none() {
+            let name = self.in_progress_name(self.state.next_sequence);
+            let part =
+                Part::create(&self.folder, name).map_err(|error| self.failed("make a file in", error))?;
+            self.part = Some(part);
+        }
+        Ok(self.part.as_mut().expect("it was made if it was not there"))
     }
 
     /// Makes the file in progress durable and gives it its final name, which it gets when it is committed.

@@ -199,7 +199,8 @@ struct Releases {
 
 impl Releases {
     fn completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
-        while let Some((id, position)) = self.pending.pop_front_if(|(id, _)| *id <= checkpoint) {
+        while let Some((id, position)) = self.pending.front().copied().filter(|(id, _)| *id <= checkpoint) {
+            self.pending.pop_front();
             if id == checkpoint {
                 self.completed.extend(position);
             }

@@ -202,6 +202,6 @@ fn a_folder_that_cannot_be_written_to_is_refused_when_the_sink_is_opened() {
     let path = out.path().join("a file");
     fs::write(&path, "").unwrap();
     let result = Sink::<u64>::open(&FileSink::new(&path), &Harness::new(1).context(0), None, &[]);
-    let error = result.err().expect("a file is no folder").to_string();
+    let error = result.expect_err("a file is no folder").to_string();
     assert!(error.starts_with("cannot write files to `"), "{error}");
 }
