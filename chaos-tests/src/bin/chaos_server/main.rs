@@ -1,0 +1,22 @@
+//! A whole headwater server whose programs are made to be judged.
+
+mod lines;
+mod sabotage;
+mod sequences;
+
+use std::process::ExitCode;
+
+use headwater::stream::ProgramRegistry;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    headwater::cli::main(ProgramRegistry::new([
+        sequences::KEYED,
+        sequences::UNION,
+        sequences::PANICKING,
+        sabotage::PROGRAM,
+        lines::PROGRAM,
+    ]))
+}

@@ -1,0 +1,425 @@
+//! A run: one job on one server, with faults that follow from a seed.
+
+use std::{
+    fmt::Write,
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    history::{History, items, text},
+    server::{Server, tail_of},
+};
+
+const SEED: &str = "HEADWATER_CHAOS_SEED";
+const RUNS: &str = "HEADWATER_CHAOS_RUNS";
+
+/// Every wait ends in a failure after this.
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The programs that a run starts.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    /// The server.
+    pub server: PathBuf,
+    /// The judge.
+    pub oracle: PathBuf,
+}
+
+/// Where keyed state lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// In memory.
+    HashMap,
+    /// In RocksDB.
+    RocksDb,
+}
+
+/// Both backends.
+pub const BACKENDS: &[Backend] = &[Backend::HashMap, Backend::RocksDb];
+
+impl Backend {
+    fn option(self) -> &'static str {
+        match self {
+            Self::HashMap => "hashmap",
+            Self::RocksDb => "rocksdb",
+        }
+    }
+}
+
+/// A job to submit.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The registered program.
+    pub program: &'static str,
+    /// How many sources it has, each with a seed of its own.
+    pub sources: u64,
+    /// Records per source.
+    pub count: u64,
+    /// Further arguments.
+    pub args: Vec<(&'static str, Value)>,
+    /// Options beside those that every run sets.
+    pub options: Vec<(&'static str, String)>,
+}
+
+impl Job {
+    /// A job of one source that takes some seconds.
+    pub fn new(program: &'static str) -> Self {
+        Self { program, sources: 1, count: 12_800, args: Vec::new(), options: Vec::new() }
+    }
+
+    /// Sets an option.
+    pub fn option(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.options.push((key, value.to_string()));
+        self
+    }
+}
+
+/// Runs `body` with each backend and as many seeds as the environment asks for: `HEADWATER_CHAOS_RUNS` new ones, or the one
+/// in `HEADWATER_CHAOS_SEED`.
+///
+/// # Panics
+/// If `body` fails, after having told how to replay it and what was seen.
+pub fn promise(binaries: &Binaries, backends: &[Backend], body: impl Fn(&mut Run) -> anyhow::Result<()>) {
+    for seed in seeds() {
+        for backend in backends {
+            let mut run = Run::new(binaries, seed, *backend).expect("a temporary folder can be made");
+            if let Err(error) = body(&mut run) {
+                let report = run.into_report(&error);
+                panic!("{report}");
+            }
+        }
+    }
+}
+
+/// The seeds to run with.
+pub fn seeds() -> Vec<u64> {
+    let number = |name| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse().unwrap_or_else(|_| panic!("{name}: expected a whole number, found `{text}`")))
+    };
+    match (number(SEED), number(RUNS)) {
+        (Some(seed), _) => vec![seed],
+        // As JSON numbers are read, they must fit into 53 bits.
+        (None, runs) => (0..runs.unwrap_or(1)).map(|_| u64::from(rand::random::<u32>())).collect(),
+    }
+}
+
+/// One server with one job.
+pub struct Run {
+    /// What its records and its faults follow from.
+    pub seed: u64,
+    /// The source of chance for its faults.
+    pub random: StdRng,
+    binaries: Binaries,
+    backend: Backend,
+    folder: TempDir,
+    server: Option<Server>,
+    job: Option<(String, Job)>,
+    history: History,
+    faults: Vec<String>,
+    began: Instant,
+}
+
+impl Run {
+    /// A run in a temporary folder of its own; its server is still to be started.
+    pub fn new(binaries: &Binaries, seed: u64, backend: Backend) -> anyhow::Result<Self> {
+        Ok(Self {
+            seed,
+            random: StdRng::seed_from_u64(seed),
+            binaries: binaries.clone(),
+            backend,
+            folder: tempfile::Builder::new().prefix("headwater-chaos-").tempdir()?,
+            server: None,
+            job: None,
+            history: History::default(),
+            faults: Vec::new(),
+            began: Instant::now(),
+        })
+    }
+
+    /// Starts the server, on the same data folder each time.
+    pub fn start_server(&mut self) -> anyhow::Result<()> {
+        self.history.begin_life();
+        let server = Server::start(&self.binaries.server, &self.path("data"), &self.path("server.log"))?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// `kill -9` of the server.
+    pub fn kill_server(&mut self) -> anyhow::Result<()> {
+        self.observe()?;
+        self.note("kill -9 of the server");
+        self.server.take().context("the server is not running")?.kill()
+    }
+
+    /// SIGTERM to the server, which must end well.
+    pub fn terminate_server(&mut self) -> anyhow::Result<()> {
+        self.observe()?;
+        self.note("SIGTERM to the server");
+        let status = self.server.take().context("the server is not running")?.terminate()?;
+        ensure!(status.success(), "the server ended with {status} after SIGTERM");
+        Ok(())
+    }
+
+    /// Submits a job with short checkpoint intervals and a restart budget that no test uses up.
+    pub fn submit(&mut self, job: Job) -> anyhow::Result<()> {
+        let mut args = json!({});
+        if job.count > 0 {
+            args["seed"] = json!(self.seed);
+            args["count"] = json!(job.count);
+        }
+        args["output"] = json!(self.path("output"));
+        for (name, value) in &job.args {
+            args[*name] = value.clone();
+        }
+        let mut options = json!({
+            "parallelism.default": "2",
+            "execution.checkpointing.interval": "100 ms",
+            "state.backend.type": self.backend.option(),
+            "restart-strategy.exponential-delay.max-backoff": "100 ms",
+            "restart-strategy.exponential-delay.attempts-before-reset-backoff": "1000",
+        });
+        for (key, value) in &job.options {
+            options[*key] = json!(value);
+        }
+        let body = json!({ "program": job.program, "args": args, "options": options });
+        let answer = self.server()?.rest.post("/jobs", &body)?;
+        self.job = Some((text(&answer, "id").to_owned(), job));
+        Ok(())
+    }
+
+    /// Kills an actor of the job, once there is an attempt to kill. Whether there was one: not if the job has ended.
+    pub fn kill(&mut self, actor: &str) -> anyhow::Result<bool> {
+        self.note(&format!("kill of {actor}"));
+        let path = self.job_path(&format!("/actors/{actor}"))?;
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.server()?.rest.delete(&path) {
+                Ok(_) => return Ok(true),
+                Err(_) if self.has_ended()? => return Ok(false),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                // A job master that was just rebuilt has not yet deployed anything.
+                Err(_) => thread::sleep(POLL_INTERVAL),
+            }
+        }
+    }
+
+    /// One of the job's actors of a kind, by chance.
+    pub fn any_actor(&mut self, kinds: &[&str]) -> anyhow::Result<String> {
+        let job = self.job()?;
+        let ids: Vec<&str> = items(&job, "actors")
+            .iter()
+            .filter(|actor| kinds.contains(&text(actor, "kind")))
+            .map(|actor| text(actor, "id"))
+            .collect();
+        let chosen =
+            ids.choose(&mut self.random).with_context(|| format!("the job has no actor of {kinds:?}"))?;
+        Ok((*chosen).to_owned())
+    }
+
+    /// Lets some time pass, by chance: part of the schedule of faults, not a wait for anything.
+    pub fn pause(&mut self, ms: std::ops::Range<u64>) {
+        let pause_ms = self.random.random_range(ms);
+        thread::sleep(Duration::from_millis(pause_ms));
+    }
+
+    /// The job as REST shows it.
+    pub fn job(&self) -> anyhow::Result<Value> {
+        self.server()?.rest.get(&self.job_path("")?)
+    }
+
+    /// The job's state.
+    pub fn state(&self) -> anyhow::Result<String> {
+        Ok(text(&self.job()?, "state").to_owned())
+    }
+
+    fn has_ended(&self) -> anyhow::Result<bool> {
+        Ok(matches!(self.state()?.as_str(), "FINISHED" | "FAILED" | "CANCELED"))
+    }
+
+    /// Starts to cancel the job.
+    pub fn cancel(&mut self) -> anyhow::Result<()> {
+        self.note("cancel");
+        self.server()?.rest.patch(&self.job_path("?mode=cancel")?)?;
+        Ok(())
+    }
+
+    /// What was seen so far.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Looks at the job, and that nothing about it is impossible.
+    pub fn observe(&mut self) -> anyhow::Result<Value> {
+        let job = self.job()?;
+        let rest = &self.server()?.rest;
+        let checkpoints = rest.get(&self.job_path("/checkpoints")?)?;
+        let exceptions = rest.get(&self.job_path("/exceptions")?)?;
+        self.history.observe(&job, &checkpoints, &exceptions)?;
+        Ok(job)
+    }
+
+    /// Waits until `probe` finds something; it is given the run and the job.
+    pub fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut probe: impl FnMut(&mut Self, &Value) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let job = self.observe()?;
+            if let Some(found) = probe(self, &job)? {
+                return Ok(found);
+            }
+            let state = text(&job, "state");
+            ensure!(Instant::now() < deadline, "waited for {what} in vain: the job is {state}");
+            if state == "FAILED" {
+                bail!("waited for {what}, but the job failed: {}", text(&job, "failure"));
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Waits until the job and all its tasks are running, or it has finished.
+    pub fn wait_until_running(&mut self) -> anyhow::Result<()> {
+        self.wait_for("all tasks to run", |_, job| {
+            let subtasks = || items(job, "vertices").iter().flat_map(|vertex| items(vertex, "subtasks"));
+            let is_up =
+                |subtask: &Value| matches!(text(subtask, "state"), "RUNNING" | "DRAINING" | "FINISHED");
+            let is_running = text(job, "state") == "RUNNING" && subtasks().all(is_up);
+            Ok((is_running || text(job, "state") == "FINISHED").then_some(()))
+        })
+    }
+
+    /// Waits until so many more checkpoints are completed.
+    pub fn wait_for_checkpoints(&mut self, more: u64) -> anyhow::Result<()> {
+        self.observe()?;
+        let wanted = self.history.last_completed() + more;
+        self.wait_for(&format!("checkpoint {wanted}"), |run, _| {
+            Ok((run.history.last_completed() >= wanted).then_some(()))
+        })
+    }
+
+    /// Waits until the `nth` failure of `actor` in this process, counted from 1, has been recovered from to the first record, or for
+    /// a control actor until it is at work. Returns it.
+    pub fn wait_for_recovery(&mut self, actor: &str, nth: usize) -> anyhow::Result<Value> {
+        self.wait_for(&format!("the recovery of {actor}"), |run, _| {
+            let mut failures =
+                run.history.exceptions().iter().filter(|exception| text(exception, "actor") == actor);
+            let failure = failures.nth(nth - 1).filter(|exception| {
+                let recovery = &exception["recovery"];
+                let has_record =
+                    recovery["first_record_after_us"].is_u64() || recovery["tasks_restarted"] == 0;
+                recovery["running_after_us"].is_u64() && has_record
+            });
+            Ok(failure.cloned())
+        })
+    }
+
+    /// Waits for the job's end, which must be this one.
+    pub fn wait_for_end(&mut self, expected: &str) -> anyhow::Result<Value> {
+        let what = format!("the job to be {expected}");
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let job = self.observe()?;
+            match text(&job, "state") {
+                state if state == expected => return Ok(job),
+                state @ ("FINISHED" | "FAILED" | "CANCELED") => {
+                    bail!("waited for {what}, but it is {state}: {}", text(&job, "failure"))
+                }
+                state => ensure!(Instant::now() < deadline, "waited for {what} in vain: it is {state}"),
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Waits until the job has finished, and has the oracle judge its output.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        self.wait_for_end("FINISHED")?;
+        self.judge(&[])
+    }
+
+    /// Has the oracle judge the output; an error holds its differences.
+    pub fn judge(&self, flags: &[&str]) -> anyhow::Result<()> {
+        let (_, job) = self.job.as_ref().context("no job was submitted")?;
+        let mut oracle = Command::new(&self.binaries.oracle);
+        for seed in self.seed..self.seed + job.sources {
+            oracle.arg("--seed").arg(seed.to_string());
+        }
+        let output = oracle
+            .args(["--count", &job.count.to_string()])
+            .arg("--records")
+            .arg(self.path("output/records"))
+            .arg("--windows")
+            .arg(self.path("output/windows"))
+            .args(flags)
+            .output()?;
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(1) => Err(Violation(said[0].clone()).into()),
+            _ => bail!("the oracle could not judge: {}", said[1]),
+        }
+    }
+
+    /// A path in the run's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn server(&self) -> anyhow::Result<&Server> {
+        self.server.as_ref().context("the server is not running")
+    }
+
+    fn job_path(&self, rest: &str) -> anyhow::Result<String> {
+        let (id, _) = self.job.as_ref().context("no job was submitted")?;
+        Ok(format!("/jobs/{id}{rest}"))
+    }
+
+    fn note(&mut self, fault: &str) {
+        self.faults.push(format!("{:>6} ms  {fault}", self.began.elapsed().as_millis()));
+    }
+
+    /// What someone needs who is to find out why. The folder is kept.
+    fn into_report(mut self, error: &anyhow::Error) -> String {
+        // It may be that very server that does not answer.
+        let _ = self.observe();
+        let test = thread::current().name().unwrap_or_default().to_owned();
+        let mut report = format!(
+            "{error:#}\n\nseed {} with {:?}; again with\n  {SEED}={} cargo test --release -p headwater-chaos-tests --test chaos {test}\n",
+            self.seed, self.backend, self.seed
+        );
+        let mut section = |title: &str, lines: String| {
+            // Writing to a string cannot fail.
+            let _ = write!(report, "\n{title}:\n{lines}\n");
+        };
+        section("faults", self.faults.join("\n"));
+        let exceptions: Vec<String> = self.history.exceptions().iter().map(Value::to_string).collect();
+        section("exceptions of the last process, oldest first", exceptions.join("\n"));
+        section("end of the server's log", tail_of(&self.path("server.log")));
+        drop(self.server.take());
+        section("folder", self.folder.keep().display().to_string());
+        report
+    }
+}
+
+/// What the oracle found wrong.
+#[derive(Debug)]
+pub struct Violation(pub String);
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the output is wrong:\n{}", self.0)
+    }
+}
+
+impl std::error::Error for Violation {}

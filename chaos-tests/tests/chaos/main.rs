@@ -1,0 +1,21 @@
+//! Kills whatever can be killed, and has the oracle judge what came out.
+
+mod ends;
+mod many_faults;
+mod one_fault;
+mod process_death;
+mod sabotage;
+mod socket;
+
+use headwater_chaos_tests::run::{Backend, Binaries, Run};
+
+fn binaries() -> Binaries {
+    Binaries {
+        server: env!("CARGO_BIN_EXE_chaos_server").into(),
+        oracle: env!("CARGO_BIN_EXE_oracle").into(),
+    }
+}
+
+fn promise(backends: &[Backend], body: impl Fn(&mut Run) -> anyhow::Result<()>) {
+    headwater_chaos_tests::run::promise(&binaries(), backends, body);
+}

@@ -1,0 +1,96 @@
+//! Actors die again and again.
+
+use anyhow::ensure;
+use headwater_chaos_tests::{
+    history::text,
+    run::{BACKENDS, Job, Run},
+};
+
+use crate::promise;
+
+const TASKS: &[&str] = &["source", "operator", "sink"];
+const ACTORS: &[&str] = &["source", "operator", "sink", "checkpoint-coordinator", "job-master"];
+
+fn kill_at_random_times(run: &mut Run, job: Job, kills: usize) -> anyhow::Result<()> {
+    run.start_server()?;
+    run.submit(job)?;
+    run.wait_until_running()?;
+    for _ in 0..kills {
+        run.pause(20..500);
+        let actor = run.any_actor(ACTORS)?;
+        if !run.kill(&actor)? {
+            break;
+        }
+    }
+    run.finish()
+}
+
+#[test]
+fn kills_at_random_times_lose_nothing_and_double_nothing() {
+    promise(BACKENDS, |run| kill_at_random_times(run, Job::new("keyed_sequences"), 8));
+}
+
+#[test]
+fn kills_lose_and_double_nothing_with_a_union_and_changing_parallelism() {
+    let job = Job { sources: 2, ..Job::new("union_sequences") };
+    promise(BACKENDS, |run| kill_at_random_times(run, job.clone(), 5));
+}
+
+#[test]
+fn kills_during_a_recovery_lose_nothing_and_double_nothing() {
+    promise(BACKENDS, |run| {
+        run.start_server()?;
+        run.submit(Job::new("keyed_sequences"))?;
+        run.wait_for_checkpoints(1)?;
+        for round in 1..=2 {
+            let failures_before = run.history().exceptions().len();
+            for kinds in [TASKS, TASKS, &["job-master"], TASKS] {
+                let actor = run.any_actor(kinds)?;
+                if !run.kill(&actor)? {
+                    break;
+                }
+                run.pause(0..15);
+            }
+            run.wait_until_running()?;
+            let failures = run.history().exceptions().len() - failures_before;
+            ensure!(
+                failures >= 2,
+                "round {round} had {failures} failures: expected a second one in the recovery"
+            );
+            run.wait_for_checkpoints(1)?;
+        }
+        for exception in run.history().exceptions() {
+            let running_after_us = &exception["recovery"]["running_after_us"];
+            ensure!(running_after_us.is_u64(), "how long the recovery took is not on record: {exception}");
+        }
+        run.finish()
+    });
+}
+
+#[test]
+fn every_kill_is_on_record_with_who_died_of_what_and_how_the_job_came_back() {
+    promise(BACKENDS, |run| {
+        run.start_server()?;
+        run.submit(Job::new("keyed_sequences"))?;
+        let mut killed = Vec::new();
+        for kind in ACTORS {
+            run.wait_until_running()?;
+            run.wait_for_checkpoints(1)?;
+            let actor = run.any_actor(&[kind])?;
+            ensure!(run.kill(&actor)?, "the job ended before its {kind} could be killed");
+            let exception = run.wait_for_recovery(&actor, 1)?;
+            let is_task = TASKS.contains(kind);
+            ensure!(
+                text(&exception, "kind") == "kill" && !text(&exception, "message").is_empty(),
+                "{exception}"
+            );
+            ensure!(!text(&exception, "actor_name").is_empty(), "{exception}");
+            ensure!(exception["attempt"].is_u64() == is_task, "only tasks have attempts: {exception}");
+            killed.push(actor);
+        }
+        let on_record: Vec<&str> =
+            run.history().exceptions().iter().map(|exception| text(exception, "actor")).collect();
+        ensure!(on_record == killed, "{killed:?} were killed, on record are {on_record:?}");
+        run.finish()
+    });
+}
