@@ -103,17 +103,21 @@ pub(crate) enum OnDisk {
     Nothing,
     /// All entries are in memory; there may be older values of them on the disk.
     Mirrored,
-    /// There are entries on the disk that are not in memory; reading all of them may be worth a try.
-    Unread,
+    /// There are entries on the disk that are not in memory. Some were asked for one by one; once there were many,
+    /// reading all of them may be worth a try.
+    Unread { asked: u8 },
     /// There are entries on the disk that are not in memory, and too many to read at once.
     Partial,
 }
 
 impl OnDisk {
+    /// There are entries on the disk, none of which was asked for yet.
+    pub const UNREAD: Self = Self::Unread { asked: 0 };
+
     /// Whether a key that is not in memory may be on the disk.
     #[inline]
     pub fn is_incomplete(self) -> bool {
-        matches!(self, Self::Unread | Self::Partial)
+        matches!(self, Self::Unread { .. } | Self::Partial)
     }
 }
 
@@ -191,7 +195,7 @@ impl<K: Key, V: Value> Shard<K, V> {
     pub fn evict(&mut self) -> usize {
         let entries = std::mem::replace(&mut self.entries, Entries::EMPTY);
         self.tombstones = None;
-        self.on_disk = OnDisk::Unread;
+        self.on_disk = OnDisk::UNREAD;
         entries.table().len()
     }
 }

@@ -127,6 +127,13 @@ impl RocksStore {
         self.database.db().get(full).map_err(StateError::rocks("read a value"))
     }
 
+    /// About how much a key group of a namespace takes on the disk.
+    pub fn approximate_bytes(&self, state: u16, namespace: Namespace, group: KeyGroup) -> u64 {
+        let start = prefix(group, state, namespace);
+        let sizes = self.database.db().get_approximate_sizes(&[rocksdb::Range::new(&start, &end_of(start))]);
+        sizes.iter().sum()
+    }
+
     /// Visits the encoded entries of a key group of a namespace in order, until told to stop. Returns whether those
     /// were all.
     pub fn scan(

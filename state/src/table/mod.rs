@@ -81,7 +81,7 @@ impl<K: Key, V: Value> Table<K, V> {
         for (namespace, groups) in namespaces {
             let space = self.spaces.entry(*namespace).or_insert_with(|| self.core.new_space());
             for group in groups.iter().cloned().flatten() {
-                space.shards[self.core.index_of_group(group)].on_disk = OnDisk::Unread;
+                space.shards[self.core.index_of_group(group)].on_disk = OnDisk::UNREAD;
             }
         }
     }

@@ -14,8 +14,13 @@ use crate::{
     shard::{Entry, OnDisk, Shard},
 };
 
-/// As many entries of a key group are read at once when one of them is asked for, if there are no more than these.
+/// A key group is read as a whole once so many of its entries were asked for. The first record after a recovery must not
+/// wait for all of the state, nor must a key that is seldom asked for bring thousands of others along.
+const READ_AHEAD_AFTER: u8 = 16;
+
+/// No more than this is read at once, in entries and in bytes on the disk.
 const READ_AHEAD_ENTRIES: usize = 16 << 10;
+const READ_AHEAD_BYTES: u64 = 1 << 20;
 
 impl TableCore {
     /// Brings the entry of a key into memory, if it is on the disk only.
@@ -33,11 +38,17 @@ impl TableCore {
             return Ok(());
         }
         let group = self.key_groups.start + index as KeyGroup;
-        if shard.on_disk == OnDisk::Unread && self.has_room_to_read_ahead() {
-            self.read_ahead(namespace, group, shard)?;
-            if !shard.on_disk.is_incomplete() || shard.entries.find(hash, key).is_some() {
-                return Ok(());
+        match shard.on_disk {
+            OnDisk::Unread { asked } if asked < READ_AHEAD_AFTER => {
+                shard.on_disk = OnDisk::Unread { asked: asked + 1 };
             }
+            OnDisk::Unread { .. } if self.has_room_to_read_ahead() => {
+                self.read_ahead(namespace, group, shard)?;
+                if !shard.on_disk.is_incomplete() || shard.entries.find(hash, key).is_some() {
+                    return Ok(());
+                }
+            }
+            _ => {}
         }
         let store = self.store();
         self.buffer.clear();
@@ -57,6 +68,10 @@ impl TableCore {
         group: KeyGroup,
         shard: &mut Shard<K, V>,
     ) -> Result<(), StateError> {
+        if self.store().approximate_bytes(self.id, namespace, group) > READ_AHEAD_BYTES {
+            shard.on_disk = OnDisk::Partial;
+            return Ok(());
+        }
         let mut read = Vec::new();
         let is_all = self.read_missing(namespace, group, shard, |entry, seen| {
             read.push(entry);
