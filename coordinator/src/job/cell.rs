@@ -273,9 +273,12 @@ impl JobCell {
         services.has_changed();
     }
 
-    /// The death that the job's master was rebuilt after, if nothing has come of it yet.
-    pub(crate) fn unrecovered_master_death(&self) -> Option<ExceptionId> {
-        self.observed().exceptions.unrecovered(JOB_MASTER)
+    /// The deaths after which tasks must be restarted and do not run yet. Those from before the master's own death are among
+    /// them: its restart of the job mends them, too.
+    pub(crate) fn unmended_deaths(&self) -> Vec<ExceptionId> {
+        let restarts_tasks =
+            |view: &ExceptionView| view.attempt.is_some() || [JOB_MASTER, PROCESS].contains(&&*view.actor);
+        self.observed().exceptions.unmended(restarts_tasks)
     }
 
     pub(super) fn update_exceptions(&self, update: impl FnOnce(&mut Exceptions)) {

@@ -12,7 +12,7 @@ const CHECKPOINTS_MAX: usize = 100;
 
 /// A recorded failure, for what follows from it to be added.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct ExceptionId(u64);
+pub(crate) struct ExceptionId(pub(super) u64);
 
 #[derive(Default)]
 pub(super) struct Exceptions {
@@ -68,10 +68,13 @@ impl Exceptions {
         self.stamp(id, |recovery| &mut recovery.first_record_after_us);
     }
 
-    /// The newest failure of an actor that nothing has come of yet.
-    pub(super) fn unrecovered(&self, actor: &str) -> Option<ExceptionId> {
-        let (id, _, view) = self.entries.back()?;
-        (view.actor == actor && view.recovery.is_none()).then_some(*id)
+    /// The failures of this kind after which tasks have not run again, oldest first.
+    pub(super) fn unmended(&self, is_meant: impl Fn(&ExceptionView) -> bool) -> Vec<ExceptionId> {
+        let has_run = |view: &ExceptionView| {
+            view.recovery.as_ref().is_some_and(|recovery| recovery.running_after_us.is_some())
+        };
+        let unmended = self.entries.iter().filter(|(_, _, view)| is_meant(view) && !has_run(view));
+        unmended.map(|(id, ..)| *id).collect()
     }
 
     /// Newest first.

@@ -155,13 +155,11 @@ impl JobMaster {
         );
         let mut recoveries = Recoveries::default();
         let was_cut_off = record.was_deployed && status != JobStatus::Suspended;
-        let cause = if was_cut_off && self.cell.is_masters_first_life() {
-            Some(self.cell.record_process_death(&self.services))
-        } else {
-            self.cell.unrecovered_master_death()
-        };
-        if let Some(cause) = cause {
-            recoveries.add_cause(0, cause);
+        if was_cut_off && self.cell.is_masters_first_life() {
+            self.cell.record_process_death(&self.services);
+        }
+        for death in self.cell.unmended_deaths() {
+            recoveries.add_cause(0, death);
         }
         let coordinator = self.start_coordinator(&graph, &record, ctx);
         self.state = Some(State { record, graph, machine, recoveries, coordinator, sent_members: None });

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_core::{execution::ExecutionState, ids::ExecutionAttemptId};
+use headwater_core::{
+    execution::ExecutionState,
+    ids::{ExecutionAttemptId, SubtaskId},
+};
 
 use super::{failover::FailoverId, history::ExceptionId};
 
@@ -29,17 +32,26 @@ impl Recoveries {
         self.causes.entry(into).or_default().extend(causes);
     }
 
-    /// The failover's tasks are being restarted; the failures that this mends.
+    /// The failover's tasks are being restarted; the failures that this mends. Among them are those of a restart that was cut
+    /// short: its tasks never all ran.
     pub(super) fn restart(
         &mut self,
         failover: FailoverId,
         attempts: impl IntoIterator<Item = ExecutionAttemptId>,
     ) -> Vec<ExceptionId> {
-        let mended = self.causes.remove(&failover).unwrap_or_default();
+        let attempts: BTreeSet<ExecutionAttemptId> = attempts.into_iter().collect();
+        let subtasks: BTreeSet<SubtaskId> = attempts.iter().map(|attempt| attempt.subtask).collect();
+        let is_replaced = |attempt: &ExecutionAttemptId| subtasks.contains(&attempt.subtask);
+        let mut mended = self.causes.remove(&failover).unwrap_or_default();
+        for restarted in &mut self.restarted {
+            if !restarted.is_running && restarted.attempts.iter().any(is_replaced) {
+                mended.append(&mut restarted.mended);
+            }
+        }
         if !mended.is_empty() {
             self.restarted.push(Restarted {
                 mended: mended.clone(),
-                attempts: attempts.into_iter().collect(),
+                attempts,
                 is_running: false,
                 has_first_record: false,
             });
@@ -80,5 +92,26 @@ impl Recoveries {
             mended.extend(&restarted.mended);
         }
         mended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::ids::VertexId;
+
+    use super::*;
+
+    #[test]
+    fn the_failures_of_a_restart_that_was_cut_short_are_mended_by_the_next_one() {
+        let attempt = |number| ExecutionAttemptId::new(SubtaskId { vertex: VertexId(0), index: 0 }, number);
+        let [first, second] = [ExceptionId(0), ExceptionId(1)];
+        let mut recoveries = Recoveries::default();
+        recoveries.add_cause(1, first);
+        assert_eq!(recoveries.restart(1, [attempt(1)]), [first]);
+        recoveries.add_cause(2, second);
+        let current = attempt(2);
+        assert_eq!(recoveries.restart(2, [current]), [second, first]);
+        let state_of = |asked| (asked == current).then_some(ExecutionState::Running);
+        assert_eq!(recoveries.newly_running(state_of), [second, first]);
     }
 }
