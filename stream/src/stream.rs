@@ -104,6 +104,10 @@ impl<A: Send + 'static> VertexBuilder<A> {
         chain.names(&mut names);
         names.extend(tail_name.map(str::to_owned));
         names.retain(|name| !name.is_empty());
+        if names.is_empty() {
+            // Between a fork or a change of parallelism and a shuffle there may be no operator at all.
+            names.push("Pass".to_owned());
+        }
         let front = self.front;
         let code = Arc::new(move |context: TaskContext| {
             let state = TaskState::restored(&context)?;
