@@ -23,7 +23,7 @@ const RUNS: &str = "HEADWATER_CHAOS_RUNS";
 
 /// Every wait ends in a failure after this.
 const DEADLINE: Duration = Duration::from_secs(60);
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(3);
 
 /// The programs that a run starts.
 #[derive(Debug, Clone)]
@@ -297,6 +297,20 @@ impl Run {
                 |subtask: &Value| matches!(text(subtask, "state"), "RUNNING" | "DRAINING" | "FINISHED");
             let is_running = text(job, "state") == "RUNNING" && subtasks().all(is_up);
             Ok((is_running || text(job, "state") == "FINISHED").then_some(()))
+        })
+    }
+
+    /// Waits until some task has processed all its input, so that the checkpoint that commits it is near. Whether that came
+    /// before the job's end was seen.
+    pub fn wait_until_draining(&mut self) -> anyhow::Result<bool> {
+        self.wait_for("the end of the input", |_, job| {
+            let is_draining = |vertex: &Value| {
+                items(vertex, "subtasks").iter().any(|subtask| text(subtask, "state") == "DRAINING")
+            };
+            Ok(match text(job, "state") {
+                "FINISHED" => Some(false),
+                _ => items(job, "vertices").iter().any(is_draining).then_some(true),
+            })
         })
     }
 

@@ -5,6 +5,7 @@ use headwater_chaos_tests::{
     history::text,
     run::{BACKENDS, Job, Run},
 };
+use rand::seq::IndexedRandom;
 
 use crate::promise;
 
@@ -13,7 +14,9 @@ const ACTORS: &[&str] = &["source", "operator", "sink", "checkpoint-coordinator"
 
 fn kill_at_random_times(run: &mut Run, job: Job, kills: usize) -> anyhow::Result<()> {
     run.start_server()?;
-    run.submit(job)?;
+    // The shorter the interval, the more kills meet a checkpoint under way.
+    let interval_ms = *[10, 30, 100].choose(&mut run.random).expect("there are some");
+    run.submit(job.option("execution.checkpointing.interval", interval_ms))?;
     run.wait_until_running()?;
     for _ in 0..kills {
         run.pause(20..500);
@@ -34,6 +37,28 @@ fn kills_at_random_times_lose_nothing_and_double_nothing() {
 fn kills_lose_and_double_nothing_with_a_union_and_changing_parallelism() {
     let job = Job { sources: 2, ..Job::new("union_sequences") };
     promise(BACKENDS, |run| kill_at_random_times(run, job.clone(), 5));
+}
+
+#[test]
+fn kills_while_the_last_checkpoint_is_taken_lose_nothing_and_double_nothing() {
+    promise(BACKENDS, |run| {
+        run.start_server()?;
+        run.submit(Job { sources: 2, count: 3_200, ..Job::new("union_sequences") })?;
+        for round in 0..4 {
+            if !run.wait_until_draining()? {
+                ensure!(round > 0, "the job ended before anything could be killed");
+                break;
+            }
+            run.pause(0..200);
+            let actor = run.any_actor(ACTORS)?;
+            if !run.kill(&actor)? {
+                break;
+            }
+            // What drains may be what has not yet heard of the kill.
+            run.pause(0..40);
+        }
+        run.finish()
+    });
 }
 
 #[test]

@@ -23,7 +23,11 @@ fn a_killed_process_is_followed_by_one_that_goes_on_from_the_last_completed_chec
         run.wait_for_checkpoints(2)?;
         run.pause(0..150);
         run.kill_server()?;
+        let completed_before = run.history().last_completed();
         restart(run)?;
+        let exception = run.wait_for_recovery("process", 1)?;
+        let restored = exception["recovery"]["restored_checkpoint"].as_u64();
+        ensure!(restored >= Some(completed_before), "{completed_before} was completed before {exception}");
         run.finish()
     });
 }
@@ -38,6 +42,24 @@ fn a_process_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() 
             if run.state()? == "FINISHED" {
                 break;
             }
+            run.kill_server()?;
+            run.start_server()?;
+        }
+        run.finish()
+    });
+}
+
+#[test]
+fn a_process_that_is_killed_while_the_last_checkpoint_is_taken_loses_nothing_and_doubles_nothing() {
+    promise(BACKENDS, |run| {
+        run.start_server()?;
+        run.submit(Job { sources: 2, count: 3_200, ..Job::new("union_sequences") })?;
+        for round in 0..4 {
+            if !run.wait_until_draining()? {
+                ensure!(round > 0, "the job ended before the process could be killed");
+                break;
+            }
+            run.pause(0..200);
             run.kill_server()?;
             run.start_server()?;
         }
@@ -73,6 +95,8 @@ fn a_process_that_is_told_to_stop_leaves_its_job_to_the_next_one() {
         run.wait_for_checkpoints(2)?;
         run.terminate_server()?;
         restart(run)?;
+        let exceptions = run.history().exceptions();
+        ensure!(exceptions.is_empty(), "a stop is no failure: {exceptions:?}");
         run.finish()
     });
 }

@@ -26,7 +26,8 @@ fn run_with_kills(run: &mut Run, mistake: &str, kills: usize) -> anyhow::Result<
 }
 
 fn the_oracle_finds(mistake: &str, what: &str) {
-    let new_run = |seed| Run::new(&binaries(), seed, Backend::HashMap).unwrap();
+    let new_run =
+        |seed| Run::new(&binaries(), seed, Backend::HashMap).expect("a temporary folder can be made");
     run_with_kills(&mut new_run(0), mistake, 0).expect("without a kill the mistake does not show");
     for seed in 1..=TRIES_MAX {
         match run_with_kills(&mut new_run(seed), mistake, 2).map_err(|error| error.downcast::<Violation>()) {

@@ -43,10 +43,10 @@ pub const KEYED: Program = Program::new(
     keyed,
 );
 
-/// Two sources, and the windows' parallelism is 1.
+/// Two sources, one of which ends before the other, and the windows' parallelism is 1.
 pub const UNION: Program = Program::new(
     "union_sequences",
-    "As keyed_sequences, of the records of this seed and the next one; the windows in one subtask",
+    "As keyed_sequences, of the records of this seed and, more slowly, the next one; the windows in one subtask",
     ARGS,
     union,
 );
@@ -54,6 +54,9 @@ pub const UNION: Program = Program::new(
 /// Panics, whenever it comes to a certain record.
 pub const PANICKING: Program =
     Program::new("panicking_sequences", "Reads a seed's records and panics at one of them", ARGS, panicking);
+
+/// The second source's share of the first one's rate.
+const SLOWER: f64 = 0.75;
 
 /// The record that the panicking program panics at.
 const PANICS_AT: (u64, u64) = (7, 20);
@@ -116,10 +119,9 @@ fn keyed(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), Pro
 
 fn union(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
     let shape = Shape::of(args)?;
-    let source = |seed| {
-        env.from_source("Sequences", shape.source(seed)).assign_timestamps_and_watermarks(event_time())
-    };
-    let records = source(shape.seed).union(source(shape.seed + 1)).fork();
+    let from = |source| env.from_source("Sequences", source).assign_timestamps_and_watermarks(event_time());
+    let slower = shape.source(shape.seed + 1).rate(shape.rate * SLOWER);
+    let records = from(shape.source(shape.seed)).union(from(slower)).fork();
     records.stream().write_as_text(shape.records_folder());
     windows(records.stream()).set_parallelism(1).write_as_text(shape.windows_folder()).set_parallelism(2);
     env.execute("Union of sequences")
