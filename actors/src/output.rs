@@ -50,6 +50,11 @@ impl Output {
         Self { edges, counters }
     }
 
+    /// How many outgoing edges there are.
+    pub fn edges(&self) -> usize {
+        self.edges.len()
+    }
+
     /// How many channels an outgoing edge has here.
     pub fn targets(&self, edge: usize) -> usize {
         self.edges[edge].targets.len()
@@ -82,6 +87,7 @@ impl Output {
 
     /// Sends a watermark everywhere.
     pub fn watermark(&mut self, watermark: TimestampMs) {
+        self.counters.set_watermark(watermark);
         self.broadcast(|| Element::Watermark(watermark));
     }
 

@@ -198,7 +198,12 @@ impl Task {
         }
     }
 
+    /// The time, if an operator's timer is due. A source's timer watches its idleness, so it is not looked at before the
+    /// source has said that there is nothing to read.
     fn due_timer(&mut self) -> Option<TimestampMs> {
+        if matches!(self.code, Invokable::Source(_)) {
+            return None;
+        }
         let due = self.code.logic().next_timer_ms()?;
         let now = self.clock.now_ms();
         (now >= due).then_some(now)

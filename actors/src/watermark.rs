@@ -1,6 +1,6 @@
-//! The watermark of a task: the minimum over its active inputs. A pure state machine.
+//! The watermark of a task: the minimum over its active inputs that have not ended. A pure state machine.
 
-use headwater_core::time::{MIN_WATERMARK, TimestampMs};
+use headwater_core::time::{MAX_WATERMARK, MIN_WATERMARK, TimestampMs};
 
 /// What a change of an input means for the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,31 +44,33 @@ impl WatermarkValve {
 
     /// Takes note of a channel's watermark, which also makes it active.
     pub fn on_watermark(&mut self, channel: usize, watermark: TimestampMs) -> [Option<Advance>; 2] {
-        let woken = self.on_active(channel, true)[0];
         let input = &mut self.inputs[channel];
         input.watermark = input.watermark.max(watermark);
-        [woken, self.advance()]
+        input.active = true;
+        self.settle()
     }
 
     /// Takes note of a channel's becoming idle or active.
     pub fn on_active(&mut self, channel: usize, active: bool) -> [Option<Advance>; 2] {
         self.inputs[channel].active = active;
-        let all_idle = self.inputs.iter().all(|input| !input.active);
-        let was_idle = std::mem::replace(&mut self.all_idle, all_idle);
-        match (was_idle, all_idle) {
-            (true, false) => [Some(Advance::Active), None],
-            // What idle channels had promised still holds, and nothing is left that holds it back.
-            (false, true) => {
-                let furthest = self.inputs.iter().map(|input| input.watermark).max();
-                [furthest.and_then(|watermark| self.raise(watermark)), Some(Advance::Idle)]
-            }
-            _ => [self.advance(), None],
-        }
+        self.settle()
     }
 
-    fn advance(&mut self) -> Option<Advance> {
-        let least = self.inputs.iter().filter(|input| input.active).map(|input| input.watermark).min()?;
-        self.raise(least)
+    /// What the inputs amount to now. One that has ended says nothing of those that have not: an idle one may still
+    /// deliver, and its rows must not all be late.
+    fn settle(&mut self) -> [Option<Advance>; 2] {
+        let open = || self.inputs.iter().filter(|input| input.watermark != MAX_WATERMARK);
+        let slowest = open().filter(|input| input.active).map(|input| input.watermark).min();
+        // What idle channels had promised still holds, and nothing is left that holds it back.
+        let furthest = open().map(|input| input.watermark).max();
+        let all_idle = slowest.is_none() && furthest.is_some();
+        let was_idle = std::mem::replace(&mut self.all_idle, all_idle);
+        let advance = self.raise(slowest.or(furthest).unwrap_or(MAX_WATERMARK));
+        match (was_idle, all_idle) {
+            (true, false) => [Some(Advance::Active), advance],
+            (false, true) => [advance, Some(Advance::Idle)],
+            _ => [advance, None],
+        }
     }
 
     fn raise(&mut self, watermark: TimestampMs) -> Option<Advance> {
@@ -89,10 +91,20 @@ mod tests {
     fn the_slowest_active_input_decides_and_an_idle_one_does_not() {
         let mut valve = WatermarkValve::new(2);
         assert_eq!(valve.on_watermark(0, 10), [None, None]);
-        assert_eq!(valve.on_watermark(1, 5), [None, Some(Advance::To(5))]);
+        assert_eq!(valve.on_watermark(1, 5), [Some(Advance::To(5)), None]);
         assert_eq!(valve.on_active(1, false), [Some(Advance::To(10)), None]);
         assert_eq!(valve.on_active(0, false), [None, Some(Advance::Idle)]);
         assert_eq!(valve.on_watermark(1, 12), [Some(Advance::Active), Some(Advance::To(12))]);
+    }
+
+    #[test]
+    fn event_time_ends_when_every_input_has_ended_the_idle_ones_too() {
+        let mut valve = WatermarkValve::new(2);
+        valve.on_watermark(0, 10);
+        assert_eq!(valve.on_active(1, false), [Some(Advance::To(10)), None]);
+        assert_eq!(valve.on_watermark(0, MAX_WATERMARK), [None, Some(Advance::Idle)]);
+        assert_eq!(valve.on_watermark(1, 20), [Some(Advance::Active), Some(Advance::To(20))]);
+        assert_eq!(valve.on_watermark(1, MAX_WATERMARK), [Some(Advance::To(MAX_WATERMARK)), None]);
     }
 
     proptest! {

@@ -29,6 +29,7 @@ pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) 
             .long("option")
             .short('D')
             .value_name("KEY=VALUE")
+            .value_parser(key_and_value)
             .action(ArgAction::Append)
             .help("a configuration option, e.g. -D state.backend.type=hashmap"),
         Arg::new("detached")
@@ -57,7 +58,7 @@ pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Resu
     let (name, args) = args.subcommand().expect("clap requires a program");
     let program = programs.get(name).expect("the subcommands are the programs");
     let client = client(args);
-    let answer = client.post("/jobs", &submission(name, program.args_of(args), args)?)?;
+    let answer = client.post("/jobs", &submission(name, program.args_of(args), args))?;
     let id = text(&answer, "id").to_owned();
     let as_json = args.get_flag("json");
     if args.get_flag("detached") {
@@ -86,11 +87,7 @@ pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Resu
     Ok(if text(&job, "state") == "FINISHED" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn submission(
-    program: &str,
-    program_args: headwater_core::job::Args,
-    args: &ArgMatches,
-) -> anyhow::Result<Value> {
+fn submission(program: &str, program_args: headwater_core::job::Args, args: &ArgMatches) -> Value {
     let program_args: Map<String, Value> = program_args
         .into_iter()
         .filter_map(|(name, value)| match value {
@@ -108,13 +105,16 @@ fn submission(
     if let Some(interval) = args.get_one::<u64>("checkpoint-interval-ms") {
         body["checkpoint_interval_ms"] = json!(interval);
     }
-    for option in args.get_many::<String>("option").into_iter().flatten() {
-        let (key, value) = option
-            .split_once('=')
-            .ok_or_else(|| anyhow::anyhow!("-D {option}: expected KEY=VALUE, found no `=`"))?;
-        body["options"][key.trim()] = json!(value.trim());
+    for (key, value) in args.get_many::<(String, String)>("option").into_iter().flatten() {
+        body["options"][key] = json!(value);
     }
-    Ok(body)
+    body
+}
+
+fn key_and_value(option: &str) -> Result<(String, String), String> {
+    let (key, value) =
+        option.split_once('=').ok_or_else(|| format!("expected KEY=VALUE, found `{option}`"))?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {

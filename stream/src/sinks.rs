@@ -27,10 +27,13 @@ impl DataStreamSink {
     }
 }
 
+/// Adds a sink to the program, with a parallelism of its own if it was given one.
+type Place = Box<dyn FnOnce(&StreamExecutionEnvironment, Option<u32>)>;
+
 /// A sink that is still to be placed.
 pub(crate) struct SinkPlan {
     parallelism: Rc<Cell<Option<u32>>>,
-    place: Box<dyn FnOnce(&StreamExecutionEnvironment, Option<u32>)>,
+    place: Place,
 }
 
 impl SinkPlan {

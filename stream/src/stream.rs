@@ -1,12 +1,6 @@
 //! Streams and what can be done with any of them.
 
-use std::{
-    fmt::Display,
-    hash::Hash,
-    marker::PhantomData,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-};
+use std::{fmt::Display, hash::Hash, marker::PhantomData, path::PathBuf, sync::Arc};
 
 use headwater_actors::{
     context::{TaskContext, TaskError},
@@ -142,6 +136,7 @@ pub struct DataStream<C: Chain> {
     pub(crate) chain: C,
 }
 
+#[expect(clippy::type_complexity, reason = "a stream's type spells its chain out, so that it is fused")]
 impl<C: Chain> DataStream<C> {
     pub(crate) fn new(builder: VertexBuilder<C::In>, chain: C) -> Self {
         Self { builder, chain }
@@ -213,9 +208,8 @@ impl<C: Chain> DataStream<C> {
     {
         let environment = self.builder.environment.clone();
         let parallelism = self.builder.parallelism;
-        let consumers = Arc::new(Mutex::new(0));
-        let vertex = self.builder.finish(self.chain, ForkTailFactory { consumers: consumers.clone() }, None);
-        ForkedStream { environment, vertex, parallelism, consumers, records: PhantomData }
+        let vertex = self.builder.finish(self.chain, ForkTailFactory, None);
+        ForkedStream { environment, vertex, parallelism, records: PhantomData }
     }
 
     /// Sets the number of subtasks of what was added last and of what is fused to it: a shuffle comes before it.
@@ -293,14 +287,12 @@ pub struct ForkedStream<T> {
     environment: StreamExecutionEnvironment,
     vertex: VertexId,
     parallelism: Option<u32>,
-    consumers: Arc<Mutex<usize>>,
     records: PhantomData<fn() -> T>,
 }
 
 impl<T: Data> ForkedStream<T> {
     /// A stream of all records, for one more consumer.
     pub fn stream(&self) -> DataStream<Identity<T>> {
-        *self.consumers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) += 1;
         let inputs = vec![(self.vertex, EdgeKind::Pass)];
         DataStream::new(
             VertexBuilder::pass(self.environment.clone(), inputs, self.parallelism),

@@ -123,10 +123,13 @@ impl<C: Chain, L: Tail<C::Out>> Pipe<C, L> {
         self.chain.watermarks().and_then(|watermarks| watermarks.idle_at_ms())
     }
 
-    fn on_idle_check(&mut self, now_ms: TimestampMs, output: &mut Output) {
+    fn on_idle_check(&mut self, now_ms: TimestampMs, output: &mut Output) -> Result<(), TaskError> {
         if self.chain.watermarks().is_some_and(|watermarks| watermarks.on_idle_check(now_ms)) {
+            // An idle task's rows have no watermark to wait for them.
+            self.flush(output)?;
             output.active(false);
         }
+        Ok(())
     }
 
     fn snapshot(
@@ -172,7 +175,7 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for SourceTask<C, L> {
     }
 
     fn on_processing_time(&mut self, now_ms: TimestampMs, output: &mut Output) -> Result<Step, TaskError> {
-        self.pipe.on_idle_check(now_ms, output);
+        self.pipe.on_idle_check(now_ms, output)?;
         self.idle_at_ms = self.pipe.idle_at_ms();
         Ok(Step::Done)
     }
@@ -253,7 +256,7 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for OperatorTask<C, L> {
     }
 
     fn on_processing_time(&mut self, now_ms: TimestampMs, output: &mut Output) -> Result<Step, TaskError> {
-        self.pipe.on_idle_check(now_ms, output);
+        self.pipe.on_idle_check(now_ms, output)?;
         self.idle_at_ms = self.pipe.idle_at_ms();
         if self.head.next_timer_ms().is_none_or(|due| due > now_ms) {
             return Ok(Step::Done);

@@ -1,9 +1,6 @@
 //! Edges without a key: forward where the parallelism is the same, else round robin by batch.
 
-use std::{
-    mem::take,
-    sync::{Arc, Mutex},
-};
+use std::mem::take;
 
 use headwater_actors::{
     batch::Batch,
@@ -50,20 +47,15 @@ impl<T: Send + 'static> Tail<T> for PassTail<T> {
 /// An end at which several edges begin: each of them gets every record.
 pub(crate) struct ForkTail<T> {
     batch: Batch<T>,
-    edges: usize,
 }
 
-/// How many consumers a fork has got; known once the program is complete.
-pub(crate) struct ForkTailFactory {
-    pub consumers: Arc<Mutex<usize>>,
-}
+pub(crate) struct ForkTailFactory;
 
 impl<T: Data> TailFactory<T> for ForkTailFactory {
     type Tail = ForkTail<T>;
 
     fn open(&self, _: &TaskContext, _: Option<&[u8]>) -> Result<ForkTail<T>, TaskError> {
-        let edges = *self.consumers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Ok(ForkTail { batch: Batch::default(), edges })
+        Ok(ForkTail { batch: Batch::default() })
     }
 }
 
@@ -82,10 +74,10 @@ impl<T: Data> Tail<T> for ForkTail<T> {
             return Ok(());
         }
         let batch = take(&mut self.batch);
-        for edge in 1..self.edges {
+        for edge in 1..output.edges() {
             pass_on(edge, batch.clone(), output);
         }
-        if self.edges > 0 {
+        if output.edges() > 0 {
             pass_on(0, batch, output);
         }
         Ok(())

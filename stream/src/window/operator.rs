@@ -24,10 +24,13 @@ use crate::{
     tail::Partial,
 };
 
-/// A firing that is under way: the windows still to emit, and how far the first of them is.
+/// A firing that is under way: the windows still to emit, the last one first, and how far that one is. Nothing is added
+/// to the table meanwhile.
 struct Firing {
     up_to: TimestampMs,
     ends: Vec<TimestampMs>,
+    /// Those in the table, ascending.
+    slices: Vec<SliceEnd>,
     next_group: KeyGroup,
 }
 
@@ -135,15 +138,14 @@ where
         if up_to <= self.fired_up_to {
             return Ok(Step::Done);
         }
-        let due: BTreeSet<TimestampMs> = self
-            .table
-            .namespaces()
-            .into_iter()
-            .flat_map(|slice| self.plan.windows_of(slice))
+        let slices = self.table.namespaces();
+        let due: BTreeSet<TimestampMs> = slices
+            .iter()
+            .flat_map(|slice| self.plan.windows_of(*slice))
             .filter(|end| (self.fired_up_to + 1..=up_to).contains(&end.saturating_sub(1)))
             .collect();
         let ends = due.into_iter().rev().collect();
-        self.firing = Some(Firing { up_to, ends, next_group: self.table.key_groups().start });
+        self.firing = Some(Firing { up_to, ends, slices, next_group: self.table.key_groups().start });
         self.emit_some(emit)
     }
 
@@ -152,8 +154,12 @@ where
         let groups = self.table.key_groups();
         let mut results = Batch::with_capacity(STEP_ROWS);
         while let Some(end) = firing.ends.last().copied() {
+            let window = self.plan.window(end);
+            let first = firing.slices.partition_point(|slice| *slice <= window.start_ms);
+            let count = firing.slices[first..].partition_point(|slice| *slice <= window.end_ms);
             while firing.next_group < groups.end {
-                self.emit_group(end, firing.next_group, &mut results)?;
+                let slices = &firing.slices[first..first + count];
+                self.emit_group(window, slices, firing.next_group, &mut results)?;
                 firing.next_group += 1;
                 if results.len() >= STEP_ROWS {
                     emit(&mut results)?;
@@ -166,7 +172,7 @@ where
         }
         emit(&mut results)?;
         self.fired_up_to = firing.up_to;
-        for slice in self.table.namespaces() {
+        for slice in firing.slices {
             if self.plan.last_window_of(slice).is_none_or(|end| end.saturating_sub(1) <= self.fired_up_to) {
                 self.table.drop_namespace(slice)?;
             }
@@ -178,21 +184,15 @@ where
     /// Adds one key group's results of a window: its slices, merged.
     fn emit_group(
         &mut self,
-        end: TimestampMs,
+        window: TimeWindow,
+        slices: &[SliceEnd],
         group: KeyGroup,
         results: &mut Batch<O>,
     ) -> Result<(), TaskError> {
-        let window = self.plan.window(end);
-        let timestamp = end.saturating_sub(1);
-        let slices: Vec<SliceEnd> = self
-            .table
-            .namespaces()
-            .into_iter()
-            .filter(|slice| *slice > window.start_ms && *slice <= window.end_ms)
-            .collect();
+        let timestamp = window.end_ms.saturating_sub(1);
         let result = &self.result;
-        if let [slice] = slices[..] {
-            self.table.scan(slice, group, |_, key, accumulator| {
+        if let [slice] = slices {
+            self.table.scan(*slice, group, |_, key, accumulator| {
                 results.push(result(key, &window, accumulator), timestamp);
             })?;
             return Ok(());
@@ -200,7 +200,7 @@ where
         let mut merged: HashTable<(u64, K, A::Acc)> = HashTable::new();
         for slice in slices {
             let fold = &self.fold;
-            self.table.scan(slice, group, |hash, key, accumulator| {
+            self.table.scan(*slice, group, |hash, key, accumulator| {
                 match merged.find_mut(hash, |(_, known, _)| known == key) {
                     Some((_, _, sum)) => fold.merge(sum, accumulator.clone()),
                     None => {
@@ -229,7 +229,9 @@ where
         let Batch { values, timestamps, hashes } = typed::<Partial<K, A::Acc>>(batch);
         let mut rows = values.into_iter().zip(hashes);
         if self.time == WindowTime::Processing {
-            let slice = self.slices.slice_of(self.clock.now_ms());
+            // No record is late by a clock that was set back.
+            let now_ms = self.clock.now_ms().max(self.fired_up_to.saturating_add(1));
+            let slice = self.slices.slice_of(now_ms);
             self.add_run(slice, rows)?;
             return Ok(Step::Done);
         }
@@ -267,5 +269,81 @@ where
             state: codec::encode(&self.fired_up_to)?,
             keyed_state: Some(self.backend.snapshot(checkpoint, &mut [&mut self.table])?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+    use headwater_core::{
+        graph::{JobVertex, VertexKind},
+        ids::{ExecutionAttemptId, JobId, SubtaskId, VertexId},
+        key_group::hash_key,
+        options::{JobOptions, StateBackend},
+        time::NO_TIMESTAMP,
+    };
+    use headwater_state::StateEnv;
+
+    use super::*;
+    use crate::window::{CountFold, TumblingProcessingTimeWindows};
+
+    struct SetClock(AtomicI64);
+
+    impl Clock for SetClock {
+        fn now_ms(&self) -> TimestampMs {
+            self.0.load(Relaxed)
+        }
+    }
+
+    fn context(state: StateEnv, clock: Arc<dyn Clock>) -> TaskContext {
+        let vertex = VertexId(0);
+        TaskContext {
+            job: JobId::random(),
+            attempt: ExecutionAttemptId::new(SubtaskId { vertex, index: 0 }, 0),
+            vertex: JobVertex {
+                id: vertex,
+                uid: "windows".to_owned(),
+                name: "Windows".to_owned(),
+                kind: VertexKind::Operator,
+                parallelism: 1,
+            },
+            downstream: Vec::new(),
+            options: JobOptions { state_backend: StateBackend::HashMap, ..JobOptions::default() },
+            clock,
+            data_dir: std::env::temp_dir(),
+            state,
+            restored: None,
+            counters: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_record_late_for_processing_time_windows() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(1_000)));
+        let context = context(StateEnv::open(folder.path()).unwrap(), clock.clone());
+        let assigner = TumblingProcessingTimeWindows::of(std::time::Duration::from_millis(100));
+        let show = |_: &u8, window: &TimeWindow, count: &u64| (window.start_ms, *count);
+        let mut head = WindowHead::<u8, _, _, _>::open(&assigner, CountFold, show, &context, None).unwrap();
+        let mut windows = Vec::new();
+        let mut emit = |batch: &mut Batch<(TimestampMs, u64)>| {
+            windows.extend(batch.drain().map(|(window, _)| window));
+            Ok(())
+        };
+        let record = || {
+            let mut batch = Batch::default();
+            batch.push_hashed((7u8, 1u64), NO_TIMESTAMP, hash_key(&7u8));
+            Box::new(batch)
+        };
+
+        assert_eq!(head.process(0, record(), &mut emit).unwrap(), Step::Done);
+        assert_eq!(head.next_timer_ms(), Some(1_100));
+        assert_eq!(head.on_processing_time(1_100, &mut emit).unwrap(), Step::Done);
+        clock.0.store(500, Relaxed);
+        assert_eq!(head.process(0, record(), &mut emit).unwrap(), Step::Done);
+        assert_eq!(head.end_of_input(&mut emit).unwrap(), Step::Done);
+        assert_eq!(windows, [(1_000, 1), (1_100, 1)]);
+        assert_eq!(context.counters.read().late_records, 0);
     }
 }

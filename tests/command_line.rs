@@ -1,0 +1,314 @@
+//! The `headwater` binary and the example programs, as a shell sees them.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const HEADWATER: &str = env!("CARGO_BIN_EXE_headwater");
+
+/// Every wait ends in a failure after this.
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(5);
+
+/// A server process with a data folder of its own.
+struct Server {
+    process: Stopped,
+    url: String,
+    folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    fn start_in(folder: TempDir) -> Self {
+        let mut process = start_command(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let is_address = |part: &&str| part.starts_with("http://");
+        let url = line.split([' ', ',']).find(is_address).expect("the line names the address").to_owned();
+        Self { process: Stopped(process), url, folder }
+    }
+
+    /// Asks the server to stop, as a service manager does, and keeps its data folder.
+    fn stop(mut self) -> (ExitStatus, TempDir) {
+        let id = self.process.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        (wait(&mut self.process.0), self.folder)
+    }
+
+    /// Runs a command of the client against this server.
+    fn client(&self, args: &[&str]) -> Output {
+        finish(Command::new(HEADWATER).args(args).args(["--server", &self.url]))
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.client(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Submits a word count that goes on for hours; returns its id.
+    fn submit_endless_job(&self) -> String {
+        let input = self.path("endless.txt");
+        fs::write(&input, "lorem ipsum\n".repeat(100_000)).unwrap();
+        let output = self.path("endless");
+        let output = self.client(&[
+            "run",
+            "word_count",
+            "--detached",
+            "--rate",
+            "10",
+            "--input",
+            input.to_str().unwrap(),
+            "--output",
+            output.to_str().unwrap(),
+        ]);
+        assert!(output.status.success(), "{output:?}");
+        stdout(&output).trim().to_owned()
+    }
+
+    fn until_state(&self, id: &str, state: &str) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let job = self.json(&["status", id]);
+            if job["state"] == state {
+                return job;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {state}: {job:#}");
+            sleep(POLL);
+        }
+    }
+}
+
+/// A process that does not outlive the test.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_command(data_dir: &Path) -> Command {
+    let mut command = Command::new(HEADWATER);
+    command.args(["start", "--port", "0", "--data-dir"]).arg(data_dir).env("RUST_LOG", "off");
+    command
+}
+
+/// Runs a command that prints little to its end.
+fn finish(command: &mut Command) -> Output {
+    let mut process =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = wait(&mut process);
+    let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
+    process.stdout.unwrap().read_to_end(&mut output.stdout).unwrap();
+    process.stderr.unwrap().read_to_end(&mut output.stderr).unwrap();
+    output
+}
+
+fn wait(process: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > deadline {
+            process.kill().unwrap();
+            panic!("the command has not ended");
+        }
+        sleep(POLL);
+    }
+}
+
+fn headwater(args: &[&str]) -> Output {
+    finish(Command::new(HEADWATER).args(args))
+}
+
+/// An example as `cargo test` has built it, beside the binary.
+fn example(name: &str, args: &[&str]) -> Output {
+    let path = Path::new(HEADWATER).with_file_name("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is not there: build it with `cargo build --release --examples`",
+        path.display()
+    );
+    finish(Command::new(path).args(args))
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn assert_fails(output: &Output, code: i32, says: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    for part in says {
+        assert!(stderr.contains(part), "expected `{part}` in:\n{stderr}");
+    }
+}
+
+#[test]
+fn a_program_is_run_to_its_end_and_shown_by_list_and_status() {
+    let server = Server::start();
+    assert_eq!(stdout(&server.client(&["list"])), "no jobs\n");
+    let (input, output) = (server.path("input.txt"), server.path("counts"));
+    fs::write(&input, "to be or not to be\n").unwrap();
+    let run = server.client(&[
+        "run",
+        "word_count",
+        "--name",
+        "hamlet",
+        "--parallelism",
+        "2",
+        "--input",
+        input.to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+    ]);
+    assert!(run.status.success(), "{run:?}");
+    assert!(stdout(&run).contains("FINISHED"), "{run:?}");
+
+    let files = fs::read_dir(&output).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut counts: Vec<String> =
+        files.flat_map(|file| file.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, ["be : 2", "not : 1", "or : 1", "to : 2"]);
+
+    let listed = server.json(&["list"]);
+    let job = &listed["jobs"][0];
+    assert_eq!((&job["name"], &job["state"]), (&"hamlet".into(), &"FINISHED".into()));
+    let id = job["id"].as_str().unwrap();
+    let text = stdout(&server.client(&["status", id]));
+    assert!(text.starts_with(&format!("{id}  FINISHED")), "{text}");
+    assert!(text.contains("checkpoint-coordinator") && text.contains("v1-1"), "{text}");
+    assert_fails(&server.client(&["cancel", id]), 1, &["is FINISHED already"]);
+}
+
+#[test]
+fn a_detached_job_is_cancelled_by_its_id() {
+    let server = Server::start();
+    let id = server.submit_endless_job();
+    server.until_state(&id, "RUNNING");
+    assert!(server.client(&["cancel", &id]).status.success());
+    server.until_state(&id, "CANCELED");
+}
+
+#[test]
+fn a_failed_job_ends_the_run_with_its_cause() {
+    let server = Server::start();
+    let (input, output) = (server.path("input.txt"), server.path("not-a-folder"));
+    fs::write(&input, "words\n").unwrap();
+    fs::write(&output, "a file").unwrap();
+    let run = server.client(&[
+        "run",
+        "word_count",
+        "-D",
+        "restart-strategy.type=none",
+        "--input",
+        input.to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+    ]);
+    assert_eq!(run.status.code(), Some(1));
+    let text = stdout(&run);
+    assert!(text.contains("FAILED") && text.contains("not-a-folder"), "{text}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
+    assert_fails(&headwater(&[]), 2, &["Usage: headwater <COMMAND>"]);
+    assert_fails(&headwater(&["strat"]), 2, &["similar subcommand", "'start'"]);
+    assert_fails(&headwater(&["start", "--slots", "0"]), 2, &["--slots", "1..=1024"]);
+    assert_fails(&headwater(&["status"]), 2, &["<ID>"]);
+    assert_fails(&headwater(&["run", "word_cuont"]), 2, &["word_count"]);
+    assert_fails(&headwater(&["run", "word_count", "--input", "x"]), 2, &["--output <TEXT>"]);
+    let misspelled = ["run", "word_count", "--inputt", "x", "--output", "y"];
+    assert_fails(&headwater(&misspelled), 2, &["unexpected argument '--inputt'", "'--input'"]);
+    let no_value = ["run", "word_count", "--input", "x", "--output", "y", "-D", "state.backend.type"];
+    assert_fails(&headwater(&no_value), 2, &["expected KEY=VALUE, found `state.backend.type`"]);
+}
+
+#[test]
+fn what_the_server_refuses_is_told_in_its_words() {
+    let server = Server::start();
+    let nobody = "0123456789abcdef0123456789abcdef";
+    assert_fails(&server.client(&["status", nobody]), 1, &["no job has the id", nobody]);
+    assert_fails(&server.client(&["cancel", nobody]), 1, &["no job has the id", nobody]);
+    assert_fails(&server.client(&["status", "17"]), 1, &["`17` is not a job id", "32 hex characters"]);
+    let run = |option| {
+        let input = env!("CARGO_MANIFEST_DIR");
+        let args = ["run", "word_count", "--input", input, "--output", "never-made", "-D", option];
+        server.client(&args)
+    };
+    assert_fails(&run("state.backend.typ=hashmap"), 1, &["did you mean `state.backend.type`?"]);
+    assert_fails(&run("state.backend.type=memory"), 1, &["expected `rocksdb` or `hashmap`, found `memory`"]);
+    let missing = ["run", "word_count", "--input", "/no/such/file", "--output", "never-made"];
+    assert_fails(&server.client(&missing), 1, &["argument `input`", "/no/such/file"]);
+}
+
+#[test]
+fn a_client_without_a_server_says_so() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let list = headwater(&["list", "--server", &format!("http://127.0.0.1:{port}")]);
+    assert_fails(&list, 1, &["no answer from", "is it running?"]);
+}
+
+#[test]
+fn a_second_server_on_the_same_data_folder_is_refused() {
+    let server = Server::start();
+    let second = finish(&mut start_command(server.folder.path()));
+    assert_fails(&second, 1, &["is used by another headwater process", "--data-dir"]);
+    assert_eq!(stdout(&server.client(&["list"])), "no jobs\n", "the first one doesn't mind");
+}
+
+#[test]
+fn the_jobs_of_a_stopped_server_go_on_with_the_next_one() {
+    let server = Server::start();
+    let id = server.submit_endless_job();
+    server.until_state(&id, "RUNNING");
+    let (status, folder) = server.stop();
+    assert!(status.success(), "a stop that was asked for is no failure");
+    Server::start_in(folder).until_state(&id, "RUNNING");
+}
+
+#[test]
+fn an_example_with_wrong_arguments_prints_its_usage() {
+    let name = "socket_window_word_count";
+    assert_fails(&example(name, &[]), 2, &["--port <INTEGER>", "Usage: "]);
+    assert_fails(&example(name, &["--prot", "9000"]), 2, &["'--prot'", "'--port'"]);
+    assert_fails(&example(name, &["--port", "many"]), 2, &["argument `port`", "found `many`", "Usage: "]);
+    assert_fails(&example(name, &["--port", "70000"]), 2, &["from 1 to 65535, found 70000", "Usage: "]);
+}
+
+#[test]
+fn an_example_runs_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("input.txt"), folder.path().join("counts"));
+    fs::write(&input, "ipsum\nlorem ipsum\n").unwrap();
+    let run =
+        example("word_count", &["--input", input.to_str().unwrap(), "--output", output.to_str().unwrap()]);
+    assert!(run.status.success(), "{run:?}");
+    let file = fs::read_dir(&output).unwrap().next().unwrap().unwrap().path();
+    let mut counts: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, ["ipsum : 2", "lorem : 1"]);
+}
