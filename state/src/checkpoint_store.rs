@@ -1,6 +1,6 @@
 //! Completed checkpoints: a checkpoint is completed if its folder has a manifest, and with the manifest it begins and ends.
 
-use std::{path::Path as FsPath, sync::Arc};
+use std::{collections::HashMap, path::Path as FsPath, sync::Arc};
 
 use headwater_core::{
     checkpoint::{FileRef, KeyedStateHandle, Manifest},
@@ -96,29 +96,25 @@ impl ObjectCheckpointStore {
                 "manifest: expected checkpoint {checkpoint} of job {job}, found {found}"
             )));
         }
-        for file in files_of(&manifest) {
-            if let Some(reason) = self.damage_of(job, checkpoint, file).await? {
-                return Ok(Err(reason));
-            }
-        }
-        Ok(Ok(manifest))
+        let sizes = self.sizes(job, checkpoint).await?;
+        let damage = files_of(&manifest).find_map(|file| {
+            let found = sizes.get(&object_path(job, checkpoint, &file.path));
+            damage_of(file, found.copied())
+        });
+        Ok(damage.map_or(Ok(manifest), Err))
     }
 
-    /// Whether a file is there with its length; its contents are checked by whoever reads them.
-    async fn damage_of(
-        &self,
-        job: JobId,
-        checkpoint: CheckpointId,
-        file: &FileRef,
-    ) -> Result<Option<String>, StoreError> {
-        match self.store.head(&object_path(job, checkpoint, &file.path)).await {
-            Ok(found) if found.size == file.bytes => Ok(None),
-            Ok(found) => {
-                Ok(Some(format!("`{}`: expected {} bytes, found {}", file.path, file.bytes, found.size)))
-            }
-            Err(Error::NotFound { .. }) => Ok(Some(format!("`{}` is missing", file.path))),
-            Err(error) => Err(failed("look at", checkpoint)(error)),
+    /// The sizes of a checkpoint's files. To ask for one after the other would take a recovery tens of milliseconds.
+    async fn sizes(&self, job: JobId, checkpoint: CheckpointId) -> Result<HashMap<Path, u64>, StoreError> {
+        let mut sizes = HashMap::new();
+        let mut folders = vec![Path::from(format!("{job}/{}", checkpoint_folder(checkpoint)))];
+        while let Some(folder) = folders.pop() {
+            let listed = self.store.list_with_delimiter(Some(&folder)).await;
+            let listed = listed.map_err(failed("list the files of", checkpoint))?;
+            sizes.extend(listed.objects.into_iter().map(|object| (object.location, object.size)));
+            folders.extend(listed.common_prefixes);
         }
+        Ok(sizes)
     }
 
     async fn remove(&self, job: JobId, checkpoint: CheckpointId) -> Result<(), StoreError> {
@@ -204,6 +200,17 @@ fn files_of(manifest: &Manifest) -> impl Iterator<Item = &FileRef> {
             KeyedStateHandle::RocksDb { files, .. } => files.as_slice(),
         }
     })
+}
+
+/// Whether a file is there with its length; its contents are checked by whoever reads them.
+fn damage_of(file: &FileRef, found_bytes: Option<u64>) -> Option<String> {
+    match found_bytes {
+        None => Some(format!("`{}` is missing", file.path)),
+        Some(found) if found != file.bytes => {
+            Some(format!("`{}`: expected {} bytes, found {found}", file.path, file.bytes))
+        }
+        Some(_) => None,
+    }
 }
 
 fn failed<E: std::fmt::Display>(action: &str, checkpoint: CheckpointId) -> impl FnOnce(E) -> StoreError {

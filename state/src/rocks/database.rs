@@ -61,6 +61,8 @@ impl SharedMemory {
         // Opening must not read every file: recovery is measured in milliseconds.
         options.set_max_open_files(512);
         options.set_skip_stats_update_on_db_open(true);
+        // RocksDB would start 16 threads for the few files that it looks at, and end them again.
+        options.set_max_file_opening_threads(1);
         options.set_keep_log_file_num(1);
         options.set_max_log_file_size(1 << 20);
         options
