@@ -20,6 +20,7 @@ use crate::{
 
 const SEED: &str = "HEADWATER_CHAOS_SEED";
 const RUNS: &str = "HEADWATER_CHAOS_RUNS";
+const RUNS_DEFAULT: u64 = 3;
 
 /// Every wait ends in a failure after this.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -109,7 +110,7 @@ pub fn seeds() -> Vec<u64> {
     match (number(SEED), number(RUNS)) {
         (Some(seed), _) => vec![seed],
         // As JSON numbers are read, they must fit into 53 bits.
-        (None, runs) => (0..runs.unwrap_or(1)).map(|_| u64::from(rand::random::<u32>())).collect(),
+        (None, runs) => (0..runs.unwrap_or(RUNS_DEFAULT)).map(|_| u64::from(rand::random::<u32>())).collect(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Actors die again and again.
 
+use std::ops::Range;
+
 use anyhow::ensure;
 use headwater_chaos_tests::{
     history::text,
@@ -12,14 +14,14 @@ use crate::promise;
 const TASKS: &[&str] = &["source", "operator", "sink"];
 const ACTORS: &[&str] = &["source", "operator", "sink", "checkpoint-coordinator", "job-master"];
 
-fn kill_at_random_times(run: &mut Run, job: Job, kills: usize) -> anyhow::Result<()> {
+fn kill_at_random_times(run: &mut Run, job: Job, kills: usize, pause_ms: Range<u64>) -> anyhow::Result<()> {
     run.start_server()?;
     // The shorter the interval, the more kills meet a checkpoint under way.
     let interval_ms = *[10, 30, 100].choose(&mut run.random).expect("there are some");
     run.submit(job.option("execution.checkpointing.interval", interval_ms))?;
     run.wait_until_running()?;
     for _ in 0..kills {
-        run.pause(20..500);
+        run.pause(pause_ms.clone());
         let actor = run.any_actor(ACTORS)?;
         if !run.kill(&actor)? {
             break;
@@ -30,13 +32,20 @@ fn kill_at_random_times(run: &mut Run, job: Job, kills: usize) -> anyhow::Result
 
 #[test]
 fn kills_at_random_times_lose_nothing_and_double_nothing() {
-    promise(BACKENDS, |run| kill_at_random_times(run, Job::new("keyed_sequences"), 8));
+    promise(BACKENDS, |run| kill_at_random_times(run, Job::new("keyed_sequences"), 8, 20..500));
+}
+
+#[test]
+fn kills_at_full_speed_lose_nothing_and_double_nothing() {
+    let args = vec![("rate", 1e9.into())];
+    let job = Job { count: 1_280_000, args, ..Job::new("keyed_sequences") };
+    promise(BACKENDS, |run| kill_at_random_times(run, job.clone(), 6, 0..60));
 }
 
 #[test]
 fn kills_lose_and_double_nothing_with_a_union_and_changing_parallelism() {
     let job = Job { sources: 2, ..Job::new("union_sequences") };
-    promise(BACKENDS, |run| kill_at_random_times(run, job.clone(), 5));
+    promise(BACKENDS, |run| kill_at_random_times(run, job.clone(), 5, 20..500));
 }
 
 #[test]
