@@ -81,7 +81,7 @@ impl Process {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        if timeout(Duration::from_secs(3_600), holds).await.is_err() {
+        if timeout(Duration::from_secs(300), holds).await.is_err() {
             panic!("waited in vain until {what}; jobs: {:#?}", self.handle.jobs().await);
         }
     }
