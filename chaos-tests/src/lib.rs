@@ -6,8 +6,10 @@
 //! and compare.
 
 pub mod history;
+pub mod job;
 pub mod line_server;
 pub mod oracle;
+pub mod promise;
 pub mod records;
 pub mod rest;
 pub mod run;

@@ -15,12 +15,10 @@ use tempfile::TempDir;
 
 use crate::{
     history::{History, items, text},
+    job::{Backend, Job},
+    promise::SEED,
     server::{Server, tail_of},
 };
-
-const SEED: &str = "HEADWATER_CHAOS_SEED";
-const RUNS: &str = "HEADWATER_CHAOS_RUNS";
-const RUNS_DEFAULT: u64 = 3;
 
 /// Every wait ends in a failure after this.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -33,85 +31,6 @@ pub struct Binaries {
     pub server: PathBuf,
     /// The judge.
     pub oracle: PathBuf,
-}
-
-/// Where keyed state lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// In memory.
-    HashMap,
-    /// In RocksDB.
-    RocksDb,
-}
-
-/// Both backends.
-pub const BACKENDS: &[Backend] = &[Backend::HashMap, Backend::RocksDb];
-
-impl Backend {
-    fn option(self) -> &'static str {
-        match self {
-            Self::HashMap => "hashmap",
-            Self::RocksDb => "rocksdb",
-        }
-    }
-}
-
-/// A job to submit.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// The registered program.
-    pub program: &'static str,
-    /// How many sources it has, each with a seed of its own.
-    pub sources: u64,
-    /// Records per source.
-    pub count: u64,
-    /// Further arguments.
-    pub args: Vec<(&'static str, Value)>,
-    /// Options beside those that every run sets.
-    pub options: Vec<(&'static str, String)>,
-}
-
-impl Job {
-    /// A job of one source that takes some seconds.
-    pub fn new(program: &'static str) -> Self {
-        Self { program, sources: 1, count: 12_800, args: Vec::new(), options: Vec::new() }
-    }
-
-    /// Sets an option.
-    pub fn option(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.options.push((key, value.to_string()));
-        self
-    }
-}
-
-/// Runs `body` with each backend and as many seeds as the environment asks for: `HEADWATER_CHAOS_RUNS` new ones, or the one
-/// in `HEADWATER_CHAOS_SEED`.
-///
-/// # Panics
-/// If `body` fails, after having told how to replay it and what was seen.
-pub fn promise(binaries: &Binaries, backends: &[Backend], body: impl Fn(&mut Run) -> anyhow::Result<()>) {
-    for seed in seeds() {
-        for backend in backends {
-            let mut run = Run::new(binaries, seed, *backend).expect("a temporary folder can be made");
-            if let Err(error) = body(&mut run) {
-                let report = run.into_report(&error);
-                panic!("{report}");
-            }
-        }
-    }
-}
-
-/// The seeds to run with.
-pub fn seeds() -> Vec<u64> {
-    let number = |name| {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse().unwrap_or_else(|_| panic!("{name}: expected a whole number, found `{text}`")))
-    };
-    match (number(SEED), number(RUNS)) {
-        (Some(seed), _) => vec![seed],
-        // As JSON numbers are read, they must fit into 53 bits.
-        (None, runs) => (0..runs.unwrap_or(RUNS_DEFAULT)).map(|_| u64::from(rand::random::<u32>())).collect(),
-    }
 }
 
 /// One server with one job.
@@ -405,7 +324,7 @@ impl Run {
     }
 
     /// What someone needs who is to find out why. The folder is kept.
-    fn into_report(mut self, error: &anyhow::Error) -> String {
+    pub(crate) fn into_report(mut self, error: &anyhow::Error) -> String {
         // It may be that very server that does not answer.
         let _ = self.observe();
         let test = thread::current().name().unwrap_or_default().to_owned();

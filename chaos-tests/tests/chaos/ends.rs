@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use headwater_chaos_tests::{
     history::text,
-    run::{BACKENDS, Backend, Job},
+    job::{BACKENDS, Backend, Job},
 };
 
 use crate::promise;

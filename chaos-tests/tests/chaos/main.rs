@@ -7,7 +7,10 @@ mod process_death;
 mod sabotage;
 mod socket;
 
-use headwater_chaos_tests::run::{Backend, Binaries, Run};
+use headwater_chaos_tests::{
+    job::Backend,
+    run::{Binaries, Run},
+};
 
 fn binaries() -> Binaries {
     Binaries {
@@ -17,5 +20,5 @@ fn binaries() -> Binaries {
 }
 
 fn promise(backends: &[Backend], body: impl Fn(&mut Run) -> anyhow::Result<()>) {
-    headwater_chaos_tests::run::promise(&binaries(), backends, body);
+    headwater_chaos_tests::promise::promise(&binaries(), backends, body);
 }

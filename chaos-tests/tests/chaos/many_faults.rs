@@ -5,7 +5,8 @@ use std::ops::Range;
 use anyhow::ensure;
 use headwater_chaos_tests::{
     history::text,
-    run::{BACKENDS, Job, Run},
+    job::{BACKENDS, Job},
+    run::Run,
 };
 use rand::seq::IndexedRandom;
 

@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use headwater_chaos_tests::{
     history::text,
-    run::{BACKENDS, Job, Run},
+    job::{BACKENDS, Job},
+    run::Run,
 };
 use serde_json::Value;
 

@@ -1,7 +1,10 @@
 //! The whole process dies.
 
 use anyhow::ensure;
-use headwater_chaos_tests::run::{BACKENDS, Job, Run};
+use headwater_chaos_tests::{
+    job::{BACKENDS, Job},
+    run::Run,
+};
 
 use crate::promise;
 

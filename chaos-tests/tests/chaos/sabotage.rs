@@ -1,6 +1,9 @@
 //! The test of the tests: mistakes that the oracle must find.
 
-use headwater_chaos_tests::run::{Backend, Job, Run, Violation};
+use headwater_chaos_tests::{
+    job::{Backend, Job},
+    run::{Run, Violation},
+};
 
 use crate::binaries;
 

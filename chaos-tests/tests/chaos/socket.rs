@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
 use headwater_chaos_tests::{
+    job::{BACKENDS, Backend, Job},
     line_server::LineServer,
     oracle::committed,
-    run::{BACKENDS, Backend, Job, Run},
+    run::Run,
 };
 
 use crate::promise;
