@@ -62,7 +62,7 @@ impl Server {
         self.folder.path().join(name)
     }
 
-    /// Submits a word count that goes on for hours; returns its id.
+    /// Submits a word count that goes on for hours, always at writing a checkpoint; returns its id.
     fn submit_endless_job(&self) -> String {
         let input = self.path("endless.txt");
         fs::write(&input, "lorem ipsum\n".repeat(100_000)).unwrap();
@@ -73,6 +73,8 @@ impl Server {
             "--detached",
             "--rate",
             "10",
+            "--checkpoint-interval-ms",
+            "1",
             "--input",
             input.to_str().unwrap(),
             "--output",
@@ -286,7 +288,7 @@ fn the_jobs_of_a_stopped_server_go_on_with_the_next_one() {
     let id = server.submit_endless_job();
     server.until_state(&id, "RUNNING");
     let (status, folder) = server.stop();
-    assert!(status.success(), "a stop that was asked for is no failure");
+    assert!(status.success(), "a stop that was asked for is no failure: {status}");
     Server::start_in(folder).until_state(&id, "RUNNING");
 }
 

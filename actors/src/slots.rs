@@ -1,7 +1,12 @@
 //! Slots: the threads that tasks run on. Subtask i of every vertex runs in slot i mod S, so that a pipeline's hops stay on
 //! one core where they can.
 
+use std::{sync::mpsc, thread, time::Duration};
+
 use actix::{Actor, Addr, Arbiter, Context};
+
+/// How long a worker's end waits for its threads. A hung one may never end.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where slots are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +68,27 @@ impl Slots {
 }
 
 impl Drop for Slots {
+    /// Waits for the threads, and for the snapshots that they are writing: a database that is in use when the process ends
+    /// brings it down.
     fn drop(&mut self) {
         for arbiter in &self.arbiters {
             arbiter.stop();
+        }
+        let arbiters = std::mem::take(&mut self.arbiters);
+        let (report, ended) = mpsc::channel();
+        thread::spawn(move || {
+            for arbiter in arbiters {
+                // A thread that panicked has ended, too.
+                let _ = arbiter.join();
+            }
+            // Nobody listens after the deadline.
+            let _ = report.send(());
+        });
+        if ended.recv_timeout(STOP_DEADLINE).is_err() {
+            tracing::warn!(
+                "a slot's thread did not end within {} s: it is left alone",
+                STOP_DEADLINE.as_secs()
+            );
         }
     }
 }

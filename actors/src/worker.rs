@@ -325,8 +325,10 @@ impl Worker {
         }
         for ((job, attempt), slot, timeout) in hung {
             self.slots.replace(slot);
-            let lost: Vec<_> =
+            let mut lost: Vec<_> =
                 self.tasks.iter().filter(|(_, task)| task.slot == slot).map(|(id, _)| *id).collect();
+            // The cause before its consequences: the first failure that is reported becomes the job's root cause.
+            lost.sort_by_key(|id| *id != (job, attempt));
             for (lost_job, lost_attempt) in lost {
                 self.tasks.remove(&(lost_job, lost_attempt));
                 let message = if (lost_job, lost_attempt) == (job, attempt) {

@@ -46,12 +46,12 @@ pub enum ApiError {
     )]
     NotLoopback(SocketAddr),
     /// The address cannot be taken.
-    #[error("cannot listen on {bind}: {source}; choose another port, or 0 for a free one")]
+    #[error("cannot listen on {bind}: {reason}; choose another port, or 0 for a free one")]
     Bind {
         /// The address.
         bind: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -86,7 +86,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .configure(headwater_web::configure)
             .default_service(web::to(routes::unknown_path))
     };
-    let failed = |source| ApiError::Bind { bind, source };
+    let failed = |reason| ApiError::Bind { bind, reason };
     let server = HttpServer::new(app)
         .workers(1)
         .worker_max_blocking_threads(1)
