@@ -31,6 +31,7 @@ pub mod programs;
 pub mod server;
 
 pub use embedded::{execution_environment, run_program};
+pub use headwater_actors as actors;
 pub use headwater_connectors as connectors;
 pub use headwater_core as core;
 pub use headwater_stream as stream;
@@ -42,6 +43,13 @@ struct Readme;
 
 /// What a program needs.
 pub mod prelude {
+    pub use headwater_actors::{
+        batch::Batch,
+        context::{TaskContext, TaskError},
+        operator::SourceStatus,
+        sink::{Sink, SinkWriter},
+        source::{Source, SourceReader},
+    };
     pub use headwater_connectors::{
         discard::DiscardSink, file_sink::FileSink, files::FileSource, generator::GeneratorSource,
         print::PrintSink, socket::SocketSource,

@@ -349,6 +349,8 @@ impl Task {
         Ok(())
     }
 
+    /// A source that feeds others has nothing to restore and is always ahead of them: the job is at work again once a
+    /// record has come through the channels.
     fn note_first_record(&mut self) {
         if self.had_first_record || self.counters.read().records_in == 0 {
             return;
@@ -356,6 +358,9 @@ impl Task {
         self.had_first_record = true;
         let at_ms = self.clock.now_ms();
         self.counters.is_first_record(at_ms);
+        if self.gate.is_none() && self.output.edges() > 0 {
+            return;
+        }
         let TaskIdentity { job, attempt, ref coordinator } = self.identity;
         coordinator.send(FromWorker::FirstRecord { job, attempt, at_ms });
     }

@@ -18,6 +18,8 @@ pub enum ProblemKind {
     UnknownJob,
     /// The job has no such actor.
     UnknownActor,
+    /// The actor is being restarted, or is about to end.
+    ActorNotRunning,
     /// Nothing is at this path.
     UnknownPath,
     /// No such program is registered.
@@ -59,6 +61,7 @@ impl ProblemKind {
         match self {
             Self::UnknownJob => ("unknown-job", StatusCode::NOT_FOUND, "Unknown job"),
             Self::UnknownActor => ("unknown-actor", StatusCode::NOT_FOUND, "Unknown actor"),
+            Self::ActorNotRunning => ("actor-not-running", StatusCode::CONFLICT, "Actor is not running"),
             Self::UnknownPath => ("unknown-path", StatusCode::NOT_FOUND, "Unknown path"),
             Self::UnknownProgram => ("unknown-program", StatusCode::BAD_REQUEST, "Unknown program"),
             Self::BadArgument => ("bad-argument", StatusCode::BAD_REQUEST, "Bad argument"),
@@ -190,6 +193,7 @@ impl From<DispatcherError> for Problem {
             DispatcherError::NotCancellable { .. } => ProblemKind::NotCancellable,
             DispatcherError::ChaosDisabled => ProblemKind::ChaosDisabled,
             DispatcherError::UnknownActor { .. } => ProblemKind::UnknownActor,
+            DispatcherError::ActorNotRunning { .. } => ProblemKind::ActorNotRunning,
             DispatcherError::Store(_) => ProblemKind::StoreFailed,
             DispatcherError::Timeout(_) => ProblemKind::DispatcherTimeout,
         };

@@ -129,8 +129,12 @@ impl Dispatcher {
             return Err(DispatcherError::ChaosDisabled);
         }
         let cell = self.services.job(job).ok_or_else(|| DispatcherError::UnknownJob(job.to_string()))?;
-        if cell.status().is_terminal() || !cell.actor_ids().contains(&actor) {
-            return Err(unknown_actor(&cell, actor));
+        if !cell.actor_ids().contains(&actor) {
+            let known = cell.actor_ids().join(", ");
+            return Err(DispatcherError::UnknownActor { job, actor, known });
+        }
+        if cell.status().is_terminal() {
+            return Err(DispatcherError::ActorNotRunning { job, actor });
         }
         if actor == JOB_MASTER {
             cell.with_master(|master| master.kill());
@@ -138,16 +142,6 @@ impl Dispatcher {
         }
         Ok(Some((cell, KillChild(actor))))
     }
-}
-
-fn unknown_actor(cell: &JobCell, actor: String) -> DispatcherError {
-    let status = cell.status();
-    let known = if status.is_terminal() {
-        format!("none, since the job is {}", status.as_str())
-    } else {
-        cell.actor_ids().join(", ")
-    };
-    DispatcherError::UnknownActor { job: cell.id, actor, known }
 }
 
 /// Asks a job's master, through its deaths. `None`: the job has no master any more.
@@ -234,7 +228,7 @@ impl Handler<KillActor> for Dispatcher {
             let Some((cell, KillChild(actor))) = child? else { return Ok(()) };
             match ask_master(&cell, || KillChild(actor.clone())).await? {
                 Some(true) => Ok(()),
-                _ => Err(unknown_actor(&cell, actor)),
+                _ => Err(DispatcherError::ActorNotRunning { job, actor }),
             }
         })
     }

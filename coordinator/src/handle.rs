@@ -51,6 +51,14 @@ pub enum DispatcherError {
         /// Its actors.
         known: String,
     },
+    /// The actor is being restarted, or is about to end.
+    #[error("actor `{actor}` of job {job} is not running now: try again when it is")]
+    ActorNotRunning {
+        /// The job.
+        job: JobId,
+        /// The actor's id.
+        actor: String,
+    },
     /// The job store could not be written.
     #[error("the job store failed: {0}")]
     Store(#[from] StoreError),

@@ -132,7 +132,7 @@ pub enum FromWorker {
         /// By attempt.
         tasks: Vec<(ExecutionAttemptId, TaskMetrics)>,
     },
-    /// An attempt processed its first record.
+    /// An attempt processed its first record. Sources that feed other tasks do not report it.
     FirstRecord {
         /// The job.
         job: JobId,

@@ -19,6 +19,7 @@ use headwater_core::{
 use super::{
     cell::{CHECKPOINT_COORDINATOR, JOB_MASTER, JobCell, failure_of},
     ending,
+    execution_graph::Execution,
     failover::{Culprit, Effect, Event, Goal, JobMachine, Moment, Timer},
     recoveries::Recoveries,
 };
@@ -449,6 +450,7 @@ impl JobMaster {
         Ok(())
     }
 
+    /// Returns whether there was something alive to kill.
     fn kill_child(&self, actor: &str) -> bool {
         let Some(state) = self.state.as_ref() else { return false };
         if actor == CHECKPOINT_COORDINATOR {
@@ -456,7 +458,9 @@ impl JobMaster {
             return true;
         }
         let mut executions = state.machine.executions();
-        let Some(task) = executions.find(|execution| execution.attempt.subtask.to_string() == actor) else {
+        let is_meant = |execution: &&Execution| execution.attempt.subtask.to_string() == actor;
+        let is_stopping = |state: ExecutionState| state.is_terminal() || state == ExecutionState::Canceling;
+        let Some(task) = executions.find(is_meant).filter(|execution| !is_stopping(execution.state)) else {
             return false;
         };
         self.services.worker.send(ToWorker::Kill { job: self.cell.id, attempt: task.attempt });
