@@ -18,4 +18,5 @@ pub mod slots;
 pub mod source;
 pub mod task;
 pub mod watermark;
+mod wiring;
 pub mod worker;

@@ -1,19 +1,13 @@
 //! The worker: runs the tasks that the coordinator deploys, in its slots, and tells how they end.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::Addr;
 use headwater_core::{
-    checkpoint::ChannelId,
     execution::{ExecutionState, Failure, FailureKind, TaskDeployment},
     gateway::{CoordinatorGateway, FromWorker, ToWorker, WorkerGateway},
     graph::JobGraph,
-    ids::{ExecutionAttemptId, JobId, SubtaskId},
+    ids::{ExecutionAttemptId, JobId},
     job::JobSpec,
     supervision::Exit,
     time::Clock,
@@ -27,13 +21,13 @@ use tokio::{
 use crate::{
     actor::{Control, Kill, TaskActor, TaskBody, TaskExit},
     context::TaskContext,
-    exchange::{GateSignal, Receiver, Sender, channel},
     gate::InputGate,
     metrics::TaskCounters,
     operator::{CodeResolver, Invokable, JobCode},
     output::Output,
     slots::{Placement, Slots},
     task::{Task, TaskCommand, TaskEnd, TaskIdentity},
+    wiring::{Wiring, wire},
 };
 
 /// How often metrics are reported and hung tasks are looked for.
@@ -103,14 +97,6 @@ struct Worker {
     tasks: HashMap<(JobId, ExecutionAttemptId), RunningTask>,
     exits: UnboundedSender<TaskExited>,
     exited: Option<UnboundedReceiver<TaskExited>>,
-}
-
-/// The channel ends of one task.
-#[derive(Default)]
-struct Wiring {
-    signal: Arc<GateSignal>,
-    inputs: BTreeMap<u32, Vec<Receiver>>,
-    outputs: BTreeMap<u32, Vec<Sender>>,
 }
 
 impl Worker {
@@ -373,24 +359,6 @@ impl Worker {
     fn failure(&self, kind: FailureKind, message: String) -> Failure {
         Failure { kind, message, at_ms: self.config.clock.now_ms() }
     }
-}
-
-/// Makes all channels among the given subtasks, which are whole regions.
-fn wire(graph: &JobGraph, subtasks: impl Iterator<Item = SubtaskId>) -> BTreeMap<SubtaskId, Wiring> {
-    let mut wiring: BTreeMap<SubtaskId, Wiring> =
-        subtasks.map(|subtask| (subtask, Wiring::default())).collect();
-    for (index, edge) in (0u32..).zip(&graph.edges) {
-        for (from, to) in graph.channels(edge) {
-            let id = ChannelId { edge: index, from: from.index, to: to.index };
-            let Some(downstream) = wiring.get_mut(&to) else { continue };
-            let (sender, receiver) = channel(id, downstream.signal.clone());
-            downstream.inputs.entry(index).or_default().push(receiver);
-            if let Some(upstream) = wiring.get_mut(&from) {
-                upstream.outputs.entry(index).or_default().push(sender);
-            }
-        }
-    }
-    wiring
 }
 
 fn remove_folder(folder: &std::path::Path) {
