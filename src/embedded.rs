@@ -1,7 +1,8 @@
 //! Programs that run by themselves: `execute` starts a server inside the process and runs the job to its end.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
     rc::Rc,
     sync::Arc,
@@ -9,6 +10,7 @@ use std::{
 
 use clap::{Arg, value_parser};
 use headwater_actors::operator::{CodeResolver, JobCode};
+use headwater_api::ApiError;
 use headwater_core::{
     job::{Args, JobPlan, JobSpec, JobStatus, PlanError, ProgramCatalog, ProgramInfo},
     options::JobOptions,
@@ -96,13 +98,7 @@ impl Executor for EmbeddedServer {
 
 async fn run_to_end(spec: JobSpec, programs: Arc<OnlyProgram>) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("headwater-").tempdir()?;
-    let options = ServerOptions {
-        data_dir: folder.path().to_owned(),
-        bind: free_address(),
-        slots: default_slots(),
-        chaos: false,
-    };
-    let server = Server::start(options, programs).await?;
+    let server = start_server(folder.path(), programs).await?;
     eprintln!("running `{}`; its page is http://{}/", spec.name, server.address);
     let job = server.dispatcher.submit(spec).await?;
     let end = tokio::select! {
@@ -119,8 +115,18 @@ async fn run_to_end(spec: JobSpec, programs: Arc<OnlyProgram>) -> anyhow::Result
     }
 }
 
-/// The usual port, or any if that one is taken.
-fn free_address() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, WEB_PORT));
-    if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+/// Starts the server on the usual port, or on any if that one is taken.
+async fn start_server(data_dir: &Path, programs: Arc<OnlyProgram>) -> anyhow::Result<Server> {
+    let options = |port| ServerOptions {
+        data_dir: data_dir.to_owned(),
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        slots: default_slots(),
+        chaos: false,
+    };
+    match Server::start(options(WEB_PORT), programs.clone()).await {
+        Err(error) if matches!(error.downcast_ref(), Some(ApiError::Bind { .. })) => {
+            Server::start(options(0), programs).await
+        }
+        result => result,
+    }
 }

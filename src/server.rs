@@ -71,6 +71,7 @@ impl Server {
     where
         P: ProgramCatalog + CodeResolver + 'static,
     {
+        let listener = headwater_api::listen(options.bind)?;
         let lock = lock_data_dir(&options.data_dir)?;
         let state = StateEnv::open(&options.data_dir)?;
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
@@ -100,7 +101,7 @@ impl Server {
         );
         let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
         let (web, address) =
-            headwater_api::serve(ServerConfig { bind: options.bind, handle: dispatcher.clone(), build })?;
+            headwater_api::serve(ServerConfig { listener, handle: dispatcher.clone(), build })?;
         let handle = web.handle();
         actix::spawn(web);
         Ok(Self { dispatcher, address, web: handle, _lock: lock })

@@ -7,15 +7,15 @@ mod fake;
 
 use std::time::Duration;
 
-use headwater_api::{BuildInfo, ServerConfig, serve};
+use headwater_api::{BuildInfo, ServerConfig, listen, serve};
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port: u16 = std::env::args().nth(1).map_or(Ok(8099), |port| port.parse())?;
     let fake = fake::Fake::new(true);
     let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
-    let (server, bound) =
-        serve(ServerConfig { bind: ([127, 0, 0, 1], port).into(), handle: fake.clone(), build })?;
+    let listener = listen(([127, 0, 0, 1], port).into())?;
+    let (server, bound) = serve(ServerConfig { listener, handle: fake.clone(), build })?;
     println!("http://{bound}/");
     actix_web::rt::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(250));

@@ -16,4 +16,4 @@ mod server;
 mod submission;
 
 pub use control_plane::{ControlPlane, Reply};
-pub use server::{ApiError, BuildInfo, ServerConfig, serve};
+pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};

@@ -1,6 +1,11 @@
 //! The server: where it listens, and how its parts are put together.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{
     App, HttpServer,
@@ -28,8 +33,8 @@ pub struct BuildInfo {
 
 /// Where to listen and what to show.
 pub struct ServerConfig<C = DispatcherHandle> {
-    /// A loopback address; port 0 takes a free one.
-    pub bind: SocketAddr,
+    /// From [`listen`].
+    pub listener: TcpListener,
     /// The control plane.
     pub handle: C,
     /// What this program is.
@@ -53,6 +58,9 @@ pub enum ApiError {
         /// What the system says.
         reason: io::Error,
     },
+    /// The listener that was given cannot be used.
+    #[error("cannot serve on the given listener: {0}")]
+    Listener(io::Error),
 }
 
 /// Live streams hold their connections, so a graceful stop never waits longer than this.
@@ -60,16 +68,23 @@ const SHUTDOWN_TIMEOUT_S: u64 = 1;
 const CONNECTIONS_MAX: usize = 512;
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Begins to listen. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
-/// until its handle stops it; signals are the caller's. The address is the one that was bound.
-pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { bind, handle, build } = config;
+/// Takes an address, which must be a loopback one; port 0 takes a free one. Do it before anything else is started that
+/// would be in vain without it.
+pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
     if !bind.ip().is_loopback() {
         return Err(ApiError::NotLoopback(bind));
     }
+    TcpListener::bind(bind).map_err(|reason| ApiError::Bind { bind, reason })
+}
+
+/// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
+/// until its handle stops it; signals are the caller's. The address is the one that was bound.
+pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
+    let ServerConfig { listener, handle, build } = config;
+    let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let control = web::Data::from(control);
-    let hosts = web::Data::new(AllowedHosts::of(bind));
+    let hosts = web::Data::new(AllowedHosts::of(address));
     let build = web::Data::new(build);
     let streams = web::Data::new(StreamSlots::default());
     let app = move || {
@@ -86,7 +101,6 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .configure(headwater_web::configure)
             .default_service(web::to(routes::unknown_path))
     };
-    let failed = |reason| ApiError::Bind { bind, reason };
     let server = HttpServer::new(app)
         .workers(1)
         .worker_max_blocking_threads(1)
@@ -94,9 +108,8 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
         .disable_signals()
-        .bind(bind)
-        .map_err(failed)?;
-    let bound = server.addrs().first().copied().unwrap_or(bind);
-    tracing::info!(address = %bound, "serving the REST API and the web page");
-    Ok((server.run(), bound))
+        .listen(listener)
+        .map_err(ApiError::Listener)?;
+    tracing::info!(%address, "serving the REST API and the web page");
+    Ok((server.run(), address))
 }

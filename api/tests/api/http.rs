@@ -83,7 +83,9 @@ fn listen(bind: SocketAddr, handle: Fake) -> (SocketAddr, ServerHandle) {
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
-            let (server, bound) = serve(ServerConfig { bind, handle, build }).unwrap();
+            let (server, bound) =
+                serve(ServerConfig { listener: headwater_api::listen(bind).unwrap(), handle, build })
+                    .unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });

@@ -1,12 +1,9 @@
 //! What REST promises, over real connections.
 
-use headwater_api::{ApiError, BuildInfo, ServerConfig, dto, serve};
+use headwater_api::{ApiError, dto, listen};
 use serde_json::json;
 
-use crate::{
-    fake::Fake,
-    http::{TestServer, read_until},
-};
+use crate::http::{TestServer, read_until};
 
 const NO_JOB: &str = "/api/v1/jobs/00000000000000000000000000000000";
 
@@ -253,9 +250,7 @@ fn a_burst_of_changes_becomes_few_events_and_the_last_state_is_among_them() {
 
 #[test]
 fn an_address_that_others_can_reach_is_refused() {
-    let build = BuildInfo { version: "1".to_owned(), commit: None };
-    let config = ServerConfig { bind: ([0, 0, 0, 0], 0).into(), handle: Fake::new(false), build };
-    let error = serve(config).err().unwrap();
+    let error = listen(([0, 0, 0, 0], 0).into()).unwrap_err();
     assert!(matches!(error, ApiError::NotLoopback(_)));
     assert!(error.to_string().contains("expected a loopback address"), "{error}");
 }
@@ -263,8 +258,7 @@ fn an_address_that_others_can_reach_is_refused() {
 #[test]
 fn a_port_that_is_taken_is_named() {
     let server = TestServer::start(false);
-    let build = BuildInfo { version: "1".to_owned(), commit: None };
-    let error = serve(ServerConfig { bind: server.address, handle: server.fake, build }).err().unwrap();
+    let error = listen(server.address).unwrap_err();
     assert!(error.to_string().contains(&server.address.to_string()), "{error}");
 }
 
