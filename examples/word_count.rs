@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example word_count -- --input README.md --output /tmp/counts`
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use headwater::prelude::*;
 
@@ -13,14 +13,14 @@ pub const PROGRAM: Program = Program::new(
     &[
         ArgSpec {
             name: "input",
-            kind: ArgKind::Text,
+            kind: ArgKind::Path,
             help: "file, or folder whose files are read",
             default: None,
             required: true,
         },
         ArgSpec {
             name: "output",
-            kind: ArgKind::Text,
+            kind: ArgKind::Path,
             help: "folder to write the counts into",
             default: None,
             required: true,
@@ -38,13 +38,21 @@ pub const PROGRAM: Program = Program::new(
 
 fn word_count(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
     let input = args.required_text("input")?;
+    let output = args.required_text("output")?;
     if let Err(error) = std::fs::metadata(input) {
-        let reason = format!("expected a file or folder that can be read, found `{input}`: {error}");
-        return Err(ProgramError::Argument { name: "input".to_owned(), reason });
+        return refuse(
+            "input",
+            format!("expected a file or folder that can be read, found `{input}`: {error}"),
+        );
+    }
+    if Path::new(output).is_file() {
+        return refuse("output", format!("expected a folder, found the file `{output}`"));
     }
     let mut source = FileSource::new(input);
-    if let Some(lines_per_second) = args.float("rate") {
-        source = source.rate(lines_per_second);
+    match args.float("rate") {
+        Some(lines_per_second) if lines_per_second > 0.0 => source = source.rate(lines_per_second),
+        Some(found) => return refuse("rate", format!("expected a number above 0, found {found}")),
+        None => {}
     }
 
     env.from_source(&format!("Files {input}"), source)
@@ -54,9 +62,13 @@ fn word_count(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<()
         .window(EndOfStreamWindows::get())
         .sum(|(_, count)| count)
         .map(|(word, count)| format!("{word} : {count}"))
-        .write_as_text(args.required_text("output")?);
+        .write_as_text(output);
 
     env.execute("WordCount")
+}
+
+fn refuse(name: &str, reason: String) -> Result<(), ProgramError> {
+    Err(ProgramError::Argument { name: name.to_owned(), reason })
 }
 
 /// Runs the program by itself.

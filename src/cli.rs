@@ -15,6 +15,10 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8081";
 
 /// Runs the command line with these programs. Gives 0 for success, 1 for a failure, 2 for wrong usage.
 pub fn main(programs: ProgramRegistry) -> ExitCode {
+    if let Some(error) = jobs::taken_argument(&programs) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     let matches = command(&programs).get_matches();
     let result = match matches.subcommand() {
         Some(("start", args)) => start::start(args, programs),

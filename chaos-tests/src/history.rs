@@ -15,6 +15,8 @@ pub struct History {
     /// When each checkpoint of this process was triggered.
     triggered_at_ms: BTreeMap<u64, i64>,
     completed: BTreeSet<u64>,
+    /// The server lists the newest checkpoints only: how an older one ended may have gone unseen.
+    oldest_listed: u64,
     last_completed: u64,
     attempts: BTreeMap<String, u64>,
     exceptions: Vec<Value>,
@@ -35,6 +37,9 @@ impl History {
         for checkpoint in items(checkpoints, "checkpoints") {
             self.observe_checkpoint(checkpoint)?;
         }
+        let listed =
+            items(checkpoints, "checkpoints").iter().filter_map(|checkpoint| checkpoint["id"].as_u64());
+        self.oldest_listed = listed.min().unwrap_or(self.oldest_listed);
         if let Some(last) = job["last_completed_checkpoint"].as_u64() {
             ensure!(
                 last >= self.last_completed,
@@ -81,7 +86,8 @@ impl History {
             ensure!(id >= latest, "a recovery went back to checkpoint {id}, an earlier one to {latest}");
             latest = id;
             // A process that was killed may have completed one more than was seen.
-            let may_be_unseen = self.lives > 1 || id > self.last_completed || id == 0;
+            let may_be_unseen =
+                id == 0 || self.lives > 1 || id > self.last_completed || id < self.oldest_listed;
             ensure!(
                 may_be_unseen || self.completed.contains(&id),
                 "checkpoint {id} was restored, but it was never completed"
@@ -147,5 +153,8 @@ mod tests {
             |id| json!({"exceptions": [{"recovery": {"restored_checkpoint": id, "tasks_restarted": 4}}]});
         assert!(history.observe(&job, &checkpoints, &restored(3)).is_ok());
         assert!(history.observe(&job, &checkpoints, &restored(2)).is_err());
+        let (job, newest_only) = seen(&[103], 103);
+        assert!(history.observe(&job, &newest_only, &restored(3)).is_ok());
+        assert!(history.observe(&job, &newest_only, &restored(2)).is_ok(), "its end may have gone unseen");
     }
 }

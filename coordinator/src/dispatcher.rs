@@ -134,7 +134,7 @@ impl Dispatcher {
             return Err(DispatcherError::UnknownActor { job, actor, known });
         }
         if cell.status().is_terminal() {
-            return Err(DispatcherError::ActorNotRunning { job, actor });
+            return Err(DispatcherError::ActorNotRunning { job, status: cell.status(), actor });
         }
         if actor == JOB_MASTER {
             cell.with_master(|master| master.kill());
@@ -228,7 +228,7 @@ impl Handler<KillActor> for Dispatcher {
             let Some((cell, KillChild(actor))) = child? else { return Ok(()) };
             match ask_master(&cell, || KillChild(actor.clone())).await? {
                 Some(true) => Ok(()),
-                _ => Err(DispatcherError::ActorNotRunning { job, actor }),
+                _ => Err(DispatcherError::ActorNotRunning { job, status: cell.status(), actor }),
             }
         })
     }

@@ -51,11 +51,13 @@ pub enum DispatcherError {
         /// Its actors.
         known: String,
     },
-    /// The actor is being restarted, or is about to end.
-    #[error("actor `{actor}` of job {job} is not running now: try again when it is")]
+    /// The actor is being restarted, or is about to end, or the job has ended.
+    #[error("actor `{actor}` of job {job}, which is {}, is not running now", status.as_str())]
     ActorNotRunning {
         /// The job.
         job: JobId,
+        /// Its state.
+        status: JobStatus,
         /// The actor's id.
         actor: String,
     },

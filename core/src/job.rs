@@ -92,6 +92,8 @@ impl JobStatus {
 pub enum ArgKind {
     /// Any text.
     Text,
+    /// A file or folder. A command line makes it absolute, since a server has another working folder.
+    Path,
     /// A whole number.
     Integer,
     /// A number.

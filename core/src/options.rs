@@ -246,7 +246,7 @@ pub const JOB_OPTIONS: &[(&str, &str, Setter)] = &[
     }),
     (
         "execution.checkpointing.interval",
-        "time between checkpoints; 0 switches them off",
+        "time between checkpoints; 0 takes only the one that commits the end of the input",
         |options, value| {
             options.checkpointing.interval_ms = Some(duration(value)?).filter(|interval| *interval > 0);
             Ok(())
@@ -439,9 +439,12 @@ impl JobOptions {
     /// ```
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), OptionError> {
         let Some((_, _, setter)) = JOB_OPTIONS.iter().find(|(known, _, _)| *known == key) else {
+            let known = || JOB_OPTIONS.iter().map(|(known, _, _)| *known);
+            // Flink's older names are often the newer ones cut short: `state.backend`, `restart-strategy`.
+            let longer = known().find(|known| known.starts_with(&format!("{key}."))).map(str::to_owned);
             return Err(OptionError::Unknown {
                 key: key.to_owned(),
-                suggestion: nearest(key, JOB_OPTIONS.iter().map(|(known, _, _)| *known)),
+                suggestion: longer.or_else(|| nearest(key, known())),
             });
         };
         setter(self, value).map_err(|expected| OptionError::Invalid {
@@ -481,6 +484,12 @@ mod tests {
         ]);
         options.set_all(&given).unwrap();
         assert_eq!(options.restart, RestartOptions::FixedDelay { attempts: 7, delay_ms: 1_000 });
+    }
+
+    #[test]
+    fn an_older_name_that_was_cut_short_is_recognized() {
+        let error = JobOptions::default().set("state.backend", "rocksdb").unwrap_err();
+        assert!(error.to_string().ends_with("did you mean `state.backend.type`?"), "{error}");
     }
 
     #[test]

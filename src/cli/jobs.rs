@@ -14,7 +14,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) -> Command {
     let options = [
-        Arg::new("name").long("name").help("the job's name [default: the program's]"),
+        Arg::new("name").long("name").help("the job's name [default: the one that the program gives it]"),
         Arg::new("parallelism")
             .long("parallelism")
             .value_name("N")
@@ -24,7 +24,7 @@ pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) 
             .long("checkpoint-interval-ms")
             .value_name("MS")
             .value_parser(value_parser!(u64))
-            .help("time between checkpoints"),
+            .help("time between checkpoints; 0 takes only the one that commits the end of the input"),
         Arg::new("option")
             .long("option")
             .short('D')
@@ -51,6 +51,20 @@ pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) 
         let shared = [server, json].map(|arg| arg.clone().help_heading("Job options"));
         command.subcommand(with_options.args(shared))
     })
+}
+
+/// The names that `run` gives a meaning of its own.
+const TAKEN: [&str; 8] =
+    ["name", "parallelism", "checkpoint-interval-ms", "option", "detached", "server", "json", "help"];
+
+/// What is wrong with a program whose argument has the name of one of `run`'s own.
+pub(super) fn taken_argument(programs: &ProgramRegistry) -> Option<String> {
+    let args =
+        programs.iter().flat_map(|program| program.info.args.iter().map(|arg| (program.info.name, arg.name)));
+    let (program, arg) = args.into_iter().find(|(_, arg)| TAKEN.contains(arg))?;
+    Some(format!(
+        "program `{program}` takes an argument `{arg}`, which `headwater run` uses itself: expected another name"
+    ))
 }
 
 /// Submits, and waits for the end unless it is told not to. Ends with 1 if the job doesn't finish.
@@ -213,4 +227,37 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 
 fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::job::{ArgKind, ArgSpec};
+    use headwater_stream::Program;
+
+    use super::*;
+
+    #[test]
+    fn a_program_cannot_take_an_argument_that_run_uses_itself() {
+        const ARGS: &[ArgSpec] =
+            &[ArgSpec { name: "json", kind: ArgKind::Text, help: "", default: None, required: false }];
+        let clashing = ProgramRegistry::new([Program::new("clashing", "", ARGS, |_, _| Ok(()))]);
+        assert!(taken_argument(&clashing).unwrap().contains("`json`"));
+        assert_eq!(taken_argument(&crate::programs::registry()), None);
+    }
+
+    #[test]
+    fn every_option_of_run_is_among_the_names_that_are_taken() {
+        let arg = |name: &'static str| Arg::new(name).long(name);
+        let command = run_command(&crate::programs::registry(), &arg("server"), &arg("json"));
+        let of_programs: Vec<&str> = crate::programs::registry()
+            .iter()
+            .flat_map(|program| program.info.args)
+            .map(|arg| arg.name)
+            .collect();
+        for program in command.get_subcommands() {
+            for option in program.get_arguments().map(|option| option.get_id().as_str()) {
+                assert!(TAKEN.contains(&option) || of_programs.contains(&option), "{option}");
+            }
+        }
+    }
 }

@@ -74,14 +74,22 @@ impl Program {
         })
     }
 
-    /// The arguments that such a command line was given, as texts.
+    /// The arguments that such a command line was given, as texts; paths are absolute.
     pub fn args_of(&self, matches: &clap::ArgMatches) -> Args {
         self.info
             .args
             .iter()
             .filter_map(|spec| {
-                let value = matches.get_one::<String>(spec.name)?;
-                Some((spec.name.to_owned(), ArgValue::Text(value.clone())))
+                let given = matches.get_one::<String>(spec.name)?;
+                let value = match spec.kind {
+                    // What cannot be made absolute, the empty path, is refused as it is.
+                    ArgKind::Path => std::path::absolute(given)
+                        .ok()
+                        .and_then(|path| path.into_os_string().into_string().ok())
+                        .unwrap_or_else(|| given.clone()),
+                    _ => given.clone(),
+                };
+                Some((spec.name.to_owned(), ArgValue::Text(value)))
             })
             .collect()
     }
@@ -90,6 +98,7 @@ impl Program {
 fn value_name(kind: ArgKind) -> &'static str {
     match kind {
         ArgKind::Text => "TEXT",
+        ArgKind::Path => "PATH",
         ArgKind::Integer => "INTEGER",
         ArgKind::Float => "NUMBER",
         ArgKind::Flag => "true|false",
@@ -127,6 +136,7 @@ impl ProgramArgs {
                 None => {
                     let expected = match spec.kind {
                         ArgKind::Text => "a text",
+                        ArgKind::Path => "a path",
                         ArgKind::Integer => "a whole number",
                         ArgKind::Float => "a number",
                         ArgKind::Flag => "`true` or `false`",
@@ -205,7 +215,7 @@ fn show(value: &ArgValue) -> String {
 
 fn coerce(kind: ArgKind, value: &ArgValue) -> Option<ArgValue> {
     match (kind, value) {
-        (ArgKind::Text, ArgValue::Text(_))
+        (ArgKind::Text | ArgKind::Path, ArgValue::Text(_))
         | (ArgKind::Integer, ArgValue::Integer(_))
         | (ArgKind::Float, ArgValue::Float(_))
         | (ArgKind::Flag, ArgValue::Flag(_)) => Some(value.clone()),

@@ -51,6 +51,7 @@ impl Argument {
     fn of(argument: &ArgSpec) -> Self {
         let kind = match argument.kind {
             ArgKind::Text => "text",
+            ArgKind::Path => "path",
             ArgKind::Integer => "integer",
             ArgKind::Float => "float",
             ArgKind::Flag => "flag",
