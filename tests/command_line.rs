@@ -227,7 +227,7 @@ fn a_failed_job_ends_the_run_with_its_cause() {
         "--input",
         input.to_str().unwrap(),
         "--output",
-        output.to_str().unwrap(),
+        output.join("below-a-file").to_str().unwrap(),
     ]);
     assert_eq!(run.status.code(), Some(1));
     let text = stdout(&run);
@@ -241,7 +241,7 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     assert_fails(&headwater(&["start", "--slots", "0"]), 2, &["--slots", "1..=1024"]);
     assert_fails(&headwater(&["status"]), 2, &["<ID>"]);
     assert_fails(&headwater(&["run", "word_cuont"]), 2, &["word_count"]);
-    assert_fails(&headwater(&["run", "word_count", "--input", "x"]), 2, &["--output <TEXT>"]);
+    assert_fails(&headwater(&["run", "word_count", "--input", "x"]), 2, &["--output <PATH>"]);
     let misspelled = ["run", "word_count", "--inputt", "x", "--output", "y"];
     assert_fails(&headwater(&misspelled), 2, &["unexpected argument '--inputt'", "'--input'"]);
     let no_value = ["run", "word_count", "--input", "x", "--output", "y", "-D", "state.backend.type"];
@@ -262,8 +262,13 @@ fn what_the_server_refuses_is_told_in_its_words() {
     };
     assert_fails(&run("state.backend.typ=hashmap"), 1, &["did you mean `state.backend.type`?"]);
     assert_fails(&run("state.backend.type=memory"), 1, &["expected `rocksdb` or `hashmap`, found `memory`"]);
-    let missing = ["run", "word_count", "--input", "/no/such/file", "--output", "never-made"];
-    assert_fails(&server.client(&missing), 1, &["argument `input`", "/no/such/file"]);
+    let refused = |input, rate| {
+        let args = ["run", "word_count", "--input", input, "--output", "never-made", "--rate", rate];
+        server.client(&args)
+    };
+    assert_fails(&refused("/no/such/file", "1"), 1, &["argument `input`", "/no/such/file"]);
+    let here = env!("CARGO_MANIFEST_DIR");
+    assert_fails(&refused(here, "0"), 1, &["argument `rate`", "expected a number above 0, found 0"]);
 }
 
 #[test]
