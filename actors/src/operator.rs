@@ -23,7 +23,7 @@ use crate::{
 pub enum Step {
     /// Everything is emitted.
     Done,
-    /// [`Operator::resume`] emits the rest.
+    /// [`TaskLogic::resume`] emits the rest.
     More,
 }
 

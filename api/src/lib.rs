@@ -2,7 +2,7 @@
 //!
 //! Everything is below `/api/v1`. Requests and answers are JSON in [`dto`]'s shapes, errors are `application/problem+json`
 //! ([`problem`]), and live pages follow `GET /api/v1/events` (server-sent events). The server listens on loopback
-//! only and trusts no browser: see [`security`](crate::security).
+//! only and trusts no browser: see [`security`].
 //!
 //! This crate knows the control plane by the [`ControlPlane`] trait alone.
 

@@ -10,7 +10,7 @@ use crate::{
     shard::{Entry, OnDisk, Shard},
 };
 
-/// One namespace of a [`Table`].
+/// One namespace of a [`Table`](super::Table).
 pub struct NamespaceMut<'a, K, V> {
     pub(super) namespace: Namespace,
     pub(super) shards: &'a mut [Shard<K, V>],
