@@ -123,11 +123,6 @@ impl Sender {
         queue.sender_waiting = Some(context.waker().clone());
         Poll::Pending
     }
-
-    /// Whether there is room for data now.
-    pub fn has_room(&self) -> bool {
-        self.channel.lock().has_room()
-    }
 }
 
 impl Receiver {

@@ -75,9 +75,9 @@ impl TaskCounters {
         self.backpressured_us.fetch_add(since.elapsed().as_micros() as u64, Relaxed);
     }
 
-    /// Takes note of the first record, and says whether it was.
-    pub fn is_first_record(&self, at_ms: TimestampMs) -> bool {
-        self.first_record_at_ms.compare_exchange(NEVER, at_ms, Relaxed, Relaxed).is_ok()
+    /// Takes note of when the first record was processed.
+    pub fn set_first_record_at(&self, at_ms: TimestampMs) {
+        self.first_record_at_ms.store(at_ms, Relaxed);
     }
 
     /// Runs a piece of the task's work. Between two such pieces the task is never taken for a hung one: it may be

@@ -110,11 +110,6 @@ impl Output {
         }
     }
 
-    /// Whether every channel has room for data.
-    pub fn has_room(&self) -> bool {
-        self.edges.iter().flat_map(|edge| &edge.targets).all(|target| target.sender.has_room())
-    }
-
     /// Ready when every channel has room for data.
     pub fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         let full = self

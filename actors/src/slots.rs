@@ -92,3 +92,54 @@ impl Drop for Slots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc::Sender, thread::ThreadId, time::Duration};
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    struct Where(Sender<ThreadId>);
+
+    impl Actor for Where {
+        type Context = Context<Self>;
+
+        fn started(&mut self, _: &mut Self::Context) {
+            self.0.send(std::thread::current().id()).unwrap();
+        }
+    }
+
+    /// The threads that actors in slots 0, 1 and 2 of 2 run on.
+    fn threads(placement: Placement) -> Vec<ThreadId> {
+        actix::System::new().block_on(async move {
+            let slots = Slots::new(placement);
+            let (tell, told) = std::sync::mpsc::channel();
+            for subtask in 0..3 {
+                let actor = Where(tell.clone());
+                slots.start(slots.slot_of(subtask), move |_| actor);
+            }
+            drop(tell);
+            let all_told = async {
+                let mut threads = Vec::new();
+                while threads.len() < 3 {
+                    threads.extend(told.try_iter());
+                    tokio::task::yield_now().await;
+                }
+                threads
+            };
+            tokio::time::timeout(DEADLINE, all_told).await.expect("every actor starts")
+        })
+    }
+
+    #[test]
+    fn slots_have_a_thread_each_or_share_the_one_that_they_were_made_on() {
+        let shared = threads(Placement::CurrentThread(2));
+        assert!(shared.iter().all(|thread| *thread == std::thread::current().id()));
+        let mut own = threads(Placement::Threads(2));
+        own.sort_by_key(|thread| format!("{thread:?}"));
+        own.dedup();
+        assert_eq!(own.len(), 2);
+    }
+}

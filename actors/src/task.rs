@@ -159,7 +159,8 @@ impl Task {
         if let Poll::Ready(command) = self.commands.poll_recv(context) {
             return Poll::Ready(Ok(Event::Command(command.unwrap_or(TaskCommand::Cancel))));
         }
-        while self.writes.poll_join_next(context).is_ready_and_some() {}
+        // What a write leads to, it has reported itself.
+        while let Poll::Ready(Some(_)) = self.writes.poll_join_next(context) {}
         if self.output.poll_room(context).is_pending() {
             self.full_since.get_or_insert_with(Instant::now);
             return Poll::Pending;
@@ -357,7 +358,7 @@ impl Task {
         }
         self.had_first_record = true;
         let at_ms = self.clock.now_ms();
-        self.counters.is_first_record(at_ms);
+        self.counters.set_first_record_at(at_ms);
         if self.gate.is_none() && self.output.edges() > 0 {
             return;
         }
@@ -426,16 +427,5 @@ impl PendingAck {
     fn decline(self, reason: String) {
         let TaskIdentity { job, attempt, coordinator } = self.identity;
         coordinator.send(FromWorker::Decline { job, attempt, checkpoint: self.checkpoint, reason });
-    }
-}
-
-/// For draining a join set: whether there was something to join.
-trait JoinedOne {
-    fn is_ready_and_some(&self) -> bool;
-}
-
-impl<T> JoinedOne for Poll<Option<T>> {
-    fn is_ready_and_some(&self) -> bool {
-        matches!(self, Poll::Ready(Some(_)))
     }
 }
