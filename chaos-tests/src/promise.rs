@@ -36,6 +36,8 @@ pub fn seeds() -> Vec<u64> {
     match (number(SEED), number(RUNS)) {
         (Some(seed), _) => vec![seed],
         // As JSON numbers are read, they must fit into 53 bits.
-        (None, runs) => (0..runs.unwrap_or(RUNS_DEFAULT)).map(|_| u64::from(rand::random::<u32>())).collect(),
+        (None, runs) => {
+            (0..runs.unwrap_or(RUNS_DEFAULT)).map(|_| headwater::core::random::number() >> 32).collect()
+        }
     }
 }

@@ -17,7 +17,7 @@ pub struct InvalidJobId(String);
 impl JobId {
     /// A new, random id.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(crate::random::uuid())
     }
 }
 
@@ -82,7 +82,7 @@ pub struct ExecutionAttemptId {
 impl ExecutionAttemptId {
     /// A new attempt, unlike any before it even if `attempt` repeats.
     pub fn new(subtask: SubtaskId, attempt: u32) -> Self {
-        Self { subtask, attempt, nonce: Uuid::new_v4() }
+        Self { subtask, attempt, nonce: crate::random::uuid() }
     }
 }
 

@@ -6,12 +6,15 @@
 pub mod checkpoint;
 pub mod codec;
 pub mod execution;
+pub mod fault;
+pub mod fs;
 pub mod gateway;
 pub mod graph;
 pub mod ids;
 pub mod job;
 pub mod key_group;
 pub mod options;
+pub mod random;
 pub mod restart;
 pub mod store;
 pub mod supervision;

@@ -12,6 +12,7 @@ use headwater_core::{
     graph::JobGraph,
     ids::{CheckpointId, ExecutionAttemptId},
     job::JobStatus,
+    random,
     store::StoreError,
     supervision::{DeathWatch, Exit},
 };
@@ -230,7 +231,7 @@ impl JobMaster {
     fn step_unguarded(&mut self, event: Event, ctx: &mut Context<Self>) {
         let Some(state) = self.state.as_mut() else { return };
         let now = self.services.now();
-        let at = Moment { mono_ms: now.mono_ms, wall_ms: now.wall_ms, random: rand::random() };
+        let at = Moment { mono_ms: now.mono_ms, wall_ms: now.wall_ms, random: random::fraction() };
         for effect in state.machine.step(event, at) {
             self.carry_out(effect, ctx);
         }
