@@ -21,7 +21,7 @@ use headwater_core::{
     job::ProgramCatalog,
     time::SystemClock,
 };
-use headwater_state::{ObjectCheckpointStore, RocksJobStore, StateEnv};
+use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// How long a stop waits for the tasks to end.
@@ -76,7 +76,7 @@ impl Server {
         let state = StateEnv::open(&options.data_dir)?;
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
         state.purge_all()?;
-        let checkpoints = Arc::new(ObjectCheckpointStore::local(&options.data_dir)?);
+        let checkpoints = Arc::new(FileCheckpointStore::new(state.clone()));
         let store = Arc::new(RocksJobStore::open(&options.data_dir.join("jobs"))?);
         let clock = Arc::new(SystemClock);
         let (reports, events) = unbounded_channel();

@@ -4,6 +4,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use headwater_core::{
     execution::RestoredSubtask,
+    fs::FileSystem,
     graph::JobVertex,
     ids::{ExecutionAttemptId, JobId},
     key_group::{KeyGroup, key_groups_of},
@@ -66,6 +67,11 @@ impl TaskContext {
     /// The subtask's index.
     pub fn index(&self) -> u32 {
         self.attempt.subtask.index
+    }
+
+    /// Where files are.
+    pub fn fs(&self) -> Arc<dyn FileSystem> {
+        self.state.shared_fs()
     }
 
     /// The key groups that the subtask owns.

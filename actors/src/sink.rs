@@ -1,6 +1,10 @@
 //! What a sink connector implements, and the two-phase commit around it.
 
-use headwater_core::{codec, ids::CheckpointId};
+use headwater_core::{
+    codec,
+    fault::{FaultPoint, reach},
+    ids::CheckpointId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -94,8 +98,10 @@ impl<W> Committer<W> {
     where
         W: SinkWriter<T>,
     {
+        reach(FaultPoint::SinkPrepare);
         if let Some(prepared) = self.writer.prepare(checkpoint)? {
             self.pending.0.push((checkpoint, prepared));
+            reach(FaultPoint::SinkPrepared);
         }
         let committables = if self.pending.0.is_empty() { None } else { Some(codec::encode(&self.pending)?) };
         Ok((self.writer.snapshot()?, committables))
@@ -108,7 +114,9 @@ impl<W> Committer<W> {
     {
         let due = self.pending.0.partition_point(|(prepared_for, _)| *prepared_for <= checkpoint);
         for (_, prepared) in &self.pending.0[..due] {
+            reach(FaultPoint::SinkCommit);
             self.writer.commit(prepared)?;
+            reach(FaultPoint::SinkCommitted);
         }
         self.pending.0.drain(..due);
         Ok(())

@@ -11,13 +11,15 @@ use std::{
 use headwater_core::{
     checkpoint::{Ledger, SubtaskSnapshot},
     execution::ExecutionState,
+    fault::{FaultPoint, reach},
     gateway::{CoordinatorGateway, FromWorker},
     ids::{CheckpointId, ExecutionAttemptId, JobId},
     time::{Clock, MAX_WATERMARK, TimestampMs},
 };
+use headwater_state::Blocking;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    task::{JoinSet, spawn_blocking, yield_now},
+    task::{JoinSet, yield_now},
     time::{Sleep, sleep},
 };
 
@@ -104,6 +106,7 @@ pub struct Task {
     output: Output,
     counters: Arc<TaskCounters>,
     clock: Arc<dyn Clock>,
+    blocking: Blocking,
     commands: UnboundedReceiver<TaskCommand>,
     /// Asynchronous parts of snapshots; given up when the task is dropped.
     writes: JoinSet<()>,
@@ -124,6 +127,7 @@ impl Task {
         output: Output,
         counters: Arc<TaskCounters>,
         clock: Arc<dyn Clock>,
+        blocking: Blocking,
         commands: UnboundedReceiver<TaskCommand>,
     ) -> Self {
         Self {
@@ -133,6 +137,7 @@ impl Task {
             output,
             counters,
             clock,
+            blocking,
             commands,
             writes: JoinSet::new(),
             unfinished: Unfinished::Nothing,
@@ -239,11 +244,13 @@ impl Task {
                 self.after(step, self.unfinished)?;
             }
             Event::Timer(now) => {
+                reach(FaultPoint::TaskTimer);
                 let step = self.work(|code, output| code.logic().on_processing_time(now, output))?;
                 self.after(step, Unfinished::Emission)?;
             }
             Event::Source(status) => {
                 self.note_first_record();
+                reach(FaultPoint::SourceRead);
                 if status? == SourceStatus::End {
                     self.flush()?;
                     self.output.watermark(MAX_WATERMARK);
@@ -327,12 +334,14 @@ impl Task {
     fn take_snapshot(&mut self, checkpoint: CheckpointId, alignment: Duration) -> Result<(), TaskError> {
         let started = Instant::now();
         self.flush()?;
+        reach(FaultPoint::TaskSnapshot);
         let snapshot = self.work(|code, _| code.logic().snapshot(checkpoint))?;
         let ledger = Ledger {
             sent: self.output.sent(),
             received: self.gate.as_ref().map_or_else(Vec::new, InputGate::received),
         };
         self.output.barrier(checkpoint);
+        reach(FaultPoint::TaskBarrier);
         let ack = PendingAck {
             identity: self.identity.clone(),
             checkpoint,
@@ -344,7 +353,7 @@ impl Task {
         match snapshot.keyed_state {
             None => ack.acknowledge(snapshot, None, Duration::ZERO),
             Some(_) => {
-                self.writes.spawn_local(ack.write(snapshot));
+                self.writes.spawn_local(ack.write(snapshot, self.blocking.clone()));
             }
         }
         Ok(())
@@ -390,13 +399,13 @@ struct PendingAck {
 }
 
 impl PendingAck {
-    async fn write(self, mut snapshot: OperatorSnapshot) {
+    async fn write(self, mut snapshot: OperatorSnapshot, blocking: Blocking) {
         let Some(pending) = snapshot.keyed_state.take() else { return };
         let started = Instant::now();
-        match spawn_blocking(move || pending.write()).await {
+        match blocking.run(move || pending.write()).await {
             Ok(Ok(handle)) => self.acknowledge(snapshot, Some(handle), started.elapsed()),
             Ok(Err(error)) => self.decline(error.to_string()),
-            Err(panicked) => self.decline(format!("writing the state panicked: {panicked}")),
+            Err(panicked) => self.decline(format!("writing the state {panicked}")),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The worker: runs the tasks that the coordinator deploys, in its slots, and tells how they end.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::Addr;
 use headwater_core::{
     execution::{ExecutionState, Failure, FailureKind, TaskDeployment},
+    fault::{FaultPoint, reach},
     gateway::{CoordinatorGateway, FromWorker, ToWorker, WorkerGateway},
     graph::JobGraph,
     ids::{ExecutionAttemptId, JobId},
@@ -93,8 +94,8 @@ struct TaskExited {
 struct Worker {
     config: WorkerConfig,
     slots: Slots,
-    code: HashMap<JobId, Arc<dyn JobCode>>,
-    tasks: HashMap<(JobId, ExecutionAttemptId), RunningTask>,
+    code: BTreeMap<JobId, Arc<dyn JobCode>>,
+    tasks: BTreeMap<(JobId, ExecutionAttemptId), RunningTask>,
     exits: UnboundedSender<TaskExited>,
     exited: Option<UnboundedReceiver<TaskExited>>,
 }
@@ -105,8 +106,8 @@ impl Worker {
         Self {
             slots: Slots::new(config.placement),
             config,
-            code: HashMap::new(),
-            tasks: HashMap::new(),
+            code: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             exits,
             exited: Some(exited),
         }
@@ -163,7 +164,10 @@ impl Worker {
                     if let Err(error) = self.config.state.purge_job(job) {
                         tracing::warn!("cannot remove the working folders of job {job}: {error}");
                     }
-                    remove_folder(&self.config.data_dir.join("journal").join(job.to_string()));
+                    let journals = self.config.data_dir.join("journal").join(job.to_string());
+                    if let Err(error) = self.config.state.fs().remove_folder(&journals) {
+                        tracing::warn!("cannot remove {}: {error}", journals.display());
+                    }
                 }
             }
         }
@@ -245,16 +249,19 @@ impl Worker {
         };
         let identity = TaskIdentity { job, attempt, coordinator: self.config.coordinator.clone() };
         let task_counters = counters.clone();
+        let blocking = self.config.state.blocking().clone();
         let body: TaskBody = Box::new(move |commands| {
             Box::pin(async move {
                 identity.report_state(ExecutionState::Initializing);
                 let vertex = attempt.subtask.vertex;
+                reach(FaultPoint::TaskOpen);
                 let code = task_counters.work(|| code.open(vertex, context))?;
+                reach(FaultPoint::TaskOpened);
                 let output = Output::new(wiring.outputs.into_values().collect(), task_counters.clone());
                 let gate = matches!(code, Invokable::Operator(_))
                     .then(|| InputGate::new(wiring.inputs.into_values().collect(), wiring.signal));
                 identity.report_state(ExecutionState::Running);
-                Task::new(identity, code, gate, output, task_counters, clock, commands).run().await
+                Task::new(identity, code, gate, output, task_counters, clock, blocking, commands).run().await
             })
         });
         let slot = self.slots.slot_of(attempt.subtask.index);
@@ -329,7 +336,7 @@ impl Worker {
     }
 
     fn report_metrics(&self) {
-        let mut by_job: HashMap<JobId, Vec<_>> = HashMap::new();
+        let mut by_job: BTreeMap<JobId, Vec<_>> = BTreeMap::new();
         for ((job, attempt), task) in &self.tasks {
             by_job.entry(*job).or_default().push((*attempt, task.counters.read()));
         }
@@ -358,13 +365,5 @@ impl Worker {
 
     fn failure(&self, kind: FailureKind, message: String) -> Failure {
         Failure { kind, message, at_ms: self.config.clock.now_ms() }
-    }
-}
-
-fn remove_folder(folder: &std::path::Path) {
-    match std::fs::remove_dir_all(folder) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!("cannot remove {}: {error}", folder.display()),
     }
 }

@@ -1,7 +1,5 @@
 //! Folders and file names.
 
-use std::{fs::File, io, path::Path};
-
 use headwater_core::key_group::hash_key;
 
 /// So many bytes of a uid at most go into a file name: names are limited to 255 bytes, and other parts come with it.
@@ -22,11 +20,6 @@ pub(crate) fn name_of(uid: &str) -> String {
         name.push_str(&format!("~{:016x}", hash_key(uid)));
     }
     name
-}
-
-/// Makes the names in a folder durable: a file's own sync doesn't cover its name.
-pub(crate) fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use headwater_core::{
+    fault::{FaultPoint, reach},
     gateway::FromWorker,
     ids::JobId,
     job::{JobPlan, JobSpec, JobStatus},
@@ -115,6 +116,7 @@ impl Dispatcher {
         let job = JobId::random();
         let record = JobRecord::new(job, spec, graph, self.services.clock.now_ms());
         self.services.store.put(&record)?;
+        reach(FaultPoint::JobSubmitStored);
         tracing::info!(%job, program = record.spec.program, "a job was accepted");
         self.adopt(record);
         Ok(job)

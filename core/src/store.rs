@@ -54,6 +54,9 @@ pub trait CheckpointStore: Send + Sync {
     /// Removes a checkpoint, its manifest first. Removing what is not there is not an error.
     fn delete(&self, job: JobId, checkpoint: CheckpointId) -> StoreFuture<'_, ()>;
 
+    /// Removes what checkpoints with a number below `before` left that were never completed.
+    fn delete_incomplete(&self, job: JobId, before: CheckpointId) -> StoreFuture<'_, ()>;
+
     /// Removes everything kept for a job.
     fn delete_job(&self, job: JobId) -> StoreFuture<'_, ()>;
 }

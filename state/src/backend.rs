@@ -185,7 +185,7 @@ impl Engine {
     ) -> Result<(Self, Catalog), StateError> {
         match (config.backend, handle) {
             (StateBackend::HashMap, KeyedStateHandle::Heap { file }) => {
-                let heap = RestoredHeap::read(folder, file, config)?;
+                let heap = RestoredHeap::read(env.fs(), folder, file, config)?;
                 let catalog = heap.catalog.clone();
                 Ok((Self::Heap(Some(heap)), catalog))
             }

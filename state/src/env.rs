@@ -1,11 +1,17 @@
 //! What all state of a worker shares.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
-use headwater_core::ids::JobId;
+use headwater_core::{
+    fs::{FileSystem, LocalFileSystem},
+    ids::JobId,
+};
 
 use crate::{
-    StateError,
+    Blocking, StateError,
     durable::{create_folder, remove_folder},
     layout::Layout,
     rocks::SharedMemory,
@@ -19,28 +25,51 @@ pub struct StateEnv {
 
 struct Inner {
     layout: Layout,
-    memory: SharedMemory,
+    fs: Arc<dyn FileSystem>,
+    blocking: Blocking,
+    memory: OnceLock<SharedMemory>,
 }
 
 impl StateEnv {
     /// Opens the data folder, which is created if it is not there. Checkpoints and working folders are both below it
     /// because they share files by hard links, which cannot cross file systems.
     pub fn open(data_dir: &Path) -> Result<Self, StateError> {
+        Self::open_in(data_dir, Arc::new(LocalFileSystem), Blocking::Threads)
+    }
+
+    /// Opens a data folder in another file system. The RocksDB backend knows the machine's only: with another one, jobs
+    /// must use the heap backend.
+    pub fn open_in(data_dir: &Path, fs: Arc<dyn FileSystem>, blocking: Blocking) -> Result<Self, StateError> {
         let layout = Layout::new(data_dir);
-        create_folder(&layout.checkpoints())?;
-        create_folder(&layout.work())?;
-        Ok(Self { inner: Arc::new(Inner { layout, memory: SharedMemory::new() }) })
+        create_folder(&*fs, &layout.checkpoints())?;
+        create_folder(&*fs, &layout.work())?;
+        Ok(Self { inner: Arc::new(Inner { layout, fs, blocking, memory: OnceLock::new() }) })
     }
 
     /// Removes what the attempts of a job left in their working folders. No attempt of it may be alive.
     pub fn purge_job(&self, job: JobId) -> Result<(), StateError> {
-        remove_folder(&self.inner.layout.job_work(job))
+        remove_folder(self.fs(), &self.inner.layout.job_work(job))
     }
 
     /// Removes all working folders: what a process that was killed left. Nothing else may be using the data folder.
     pub fn purge_all(&self) -> Result<(), StateError> {
-        remove_folder(&self.inner.layout.work())?;
-        create_folder(&self.inner.layout.work())
+        remove_folder(self.fs(), &self.inner.layout.work())?;
+        create_folder(self.fs(), &self.inner.layout.work())
+    }
+
+    /// Where files are.
+    pub fn fs(&self) -> &dyn FileSystem {
+        &*self.inner.fs
+    }
+
+    /// Where files are, to be kept.
+    pub fn shared_fs(&self) -> Arc<dyn FileSystem> {
+        Arc::clone(&self.inner.fs)
+    }
+
+    /// Where work that blocks is done.
+    pub fn blocking(&self) -> &Blocking {
+        &self.inner.blocking
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -48,6 +77,6 @@ impl StateEnv {
     }
 
     pub(crate) fn memory(&self) -> &SharedMemory {
-        &self.inner.memory
+        self.inner.memory.get_or_init(SharedMemory::new)
     }
 }

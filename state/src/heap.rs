@@ -4,7 +4,6 @@
 //! values alternating; the index says which section is whose. The manifest has the checksum of the whole.
 
 use std::{
-    fs::{self, File},
     io::{BufWriter, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -14,6 +13,7 @@ use std::{
 use headwater_core::{
     checkpoint::{FileRef, KeyedStateHandle},
     codec::{decode_prefix, frame, unframe},
+    fs::{FileSystem, FileWriter},
     ids::{CheckpointId, ExecutionAttemptId, JobId},
     key_group::{KeyGroup, hash_key},
 };
@@ -63,15 +63,16 @@ impl HeapSnapshot {
     pub fn write(&self) -> Result<KeyedStateHandle, StateError> {
         let layout = self.env.layout();
         let folder = layout.checkpoint(self.job, self.checkpoint).join(self.attempt.to_string());
-        create_folder(&folder)?;
-        let mut file = SummedFile::create(folder.join(FILE_NAME))?;
+        let fs = self.env.fs();
+        create_folder(fs, &folder)?;
+        let mut file = SummedFile::create(fs, folder.join(FILE_NAME))?;
         let sections = self.write_sections(&mut file)?;
         let index = Index { catalog: self.catalog.clone(), sections };
         let index = frame(INDEX_MAGIC, &index).map_err(StateError::codec("index"))?;
         file.write(&index)?;
         file.write(&(index.len() as u64).to_le_bytes())?;
         let (bytes, crc32) = file.finish()?;
-        sync_folders_up_to(&folder, &layout.checkpoints())?;
+        sync_folders_up_to(fs, &folder, &layout.checkpoints())?;
         let path = format!("{}/{FILE_NAME}", self.attempt);
         Ok(KeyedStateHandle::Heap { file: FileRef { path, bytes, crc32: Some(crc32) } })
     }
@@ -101,14 +102,14 @@ impl HeapSnapshot {
 /// A file that knows its length and checksum.
 struct SummedFile {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Box<dyn FileWriter>>,
     sum: crc32fast::Hasher,
     bytes: u64,
 }
 
 impl SummedFile {
-    fn create(path: PathBuf) -> Result<Self, StateError> {
-        let file = File::create(&path).map_err(StateError::io("create", &path))?;
+    fn create(fs: &dyn FileSystem, path: PathBuf) -> Result<Self, StateError> {
+        let file = fs.create_new(&path).map_err(StateError::io("create", &path))?;
         Ok(Self {
             file: BufWriter::with_capacity(1 << 18, file),
             path,
@@ -125,7 +126,7 @@ impl SummedFile {
 
     fn finish(self) -> Result<(u64, u32), StateError> {
         let file = self.file.into_inner().map_err(|error| error.into_error());
-        file.and_then(|file| file.sync_all()).map_err(StateError::io("write", &self.path))?;
+        file.and_then(|mut file| file.sync()).map_err(StateError::io("write", &self.path))?;
         Ok((self.bytes, self.sum.finalize()))
     }
 }
@@ -138,9 +139,14 @@ pub(crate) struct RestoredHeap {
 }
 
 impl RestoredHeap {
-    pub fn read(checkpoint: &Path, file: &FileRef, config: &BackendConfig) -> Result<Self, StateError> {
+    pub fn read(
+        fs: &dyn FileSystem,
+        checkpoint: &Path,
+        file: &FileRef,
+        config: &BackendConfig,
+    ) -> Result<Self, StateError> {
         let path = checkpoint.join(&file.path);
-        let contents = fs::read(&path).map_err(StateError::io("read", &path))?;
+        let contents = fs.read(&path).map_err(StateError::io("read", &path))?;
         if contents.len() as u64 != file.bytes {
             let reason = format!("expected {} bytes, found {}", file.bytes, contents.len());
             return Err(StateError::damaged(&path, reason));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use headwater_core::{
     codec::{frame, unframe},
+    fault::{FaultPoint, try_reach},
     store::{DurableStore, StoreError},
 };
 use rocksdb::{BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options, WriteOptions};
@@ -42,6 +43,7 @@ impl RocksJobStore {
 
 impl DurableStore for RocksJobStore {
     fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        try_reach(FaultPoint::JobStorePut).map_err(failed("write", key))?;
         let framed = frame(VALUE_MAGIC, &value).map_err(failed("write", key))?;
         self.db.put_opt(key, framed, &self.synced).map_err(failed("write", key))
     }

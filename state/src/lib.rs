@@ -13,6 +13,7 @@
 //! Only this crate names RocksDB.
 
 mod backend;
+mod blocking;
 mod catalog;
 mod checkpoint_store;
 mod disk_key;
@@ -31,7 +32,8 @@ mod table;
 mod timers;
 
 pub use backend::{BackendConfig, KeyedBackend};
-pub use checkpoint_store::ObjectCheckpointStore;
+pub use blocking::{Blocking, Panicked};
+pub use checkpoint_store::FileCheckpointStore;
 pub use env::StateEnv;
 pub use error::StateError;
 pub use job_store::RocksJobStore;

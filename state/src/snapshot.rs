@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use headwater_core::checkpoint::KeyedStateHandle;
+use headwater_core::{
+    checkpoint::KeyedStateHandle,
+    fault::{FaultPoint, reach},
+};
 
 use crate::{
     StateError,
@@ -41,10 +44,13 @@ impl PendingSnapshot {
     /// Writes the snapshot into its checkpoint's folder, durably. Blocks, also for those of the same subtask that were
     /// taken before.
     pub fn write(self) -> Result<KeyedStateHandle, StateError> {
-        match &self.work {
+        reach(FaultPoint::SnapshotWrite);
+        let handle = match &self.work {
             Work::Heap(snapshot) => snapshot.write(),
             Work::Rocks(rocks) => rocks.store.write(&rocks.snapshot),
-        }
+        }?;
+        reach(FaultPoint::SnapshotWritten);
+        Ok(handle)
     }
 }
 

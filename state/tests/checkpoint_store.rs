@@ -12,7 +12,7 @@ use headwater_core::{
     ids::{CheckpointId, JobId},
     store::{CheckpointStore, LatestCheckpoint},
 };
-use headwater_state::ObjectCheckpointStore;
+use headwater_state::FileCheckpointStore;
 
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -36,8 +36,8 @@ fn checkpoint(world: &World, id: u64) -> Manifest {
     }
 }
 
-fn store_with(world: &World, ids: impl IntoIterator<Item = u64>) -> ObjectCheckpointStore {
-    let store = ObjectCheckpointStore::local(world.folder.path()).unwrap();
+fn store_with(world: &World, ids: impl IntoIterator<Item = u64>) -> FileCheckpointStore {
+    let store = FileCheckpointStore::new(world.env.clone());
     for id in ids {
         let bytes = block_on(store.write_manifest(checkpoint(world, id))).unwrap();
         let file = world.checkpoint_folder(CheckpointId(id)).join("manifest");
@@ -46,7 +46,7 @@ fn store_with(world: &World, ids: impl IntoIterator<Item = u64>) -> ObjectCheckp
     store
 }
 
-fn latest(world: &World, store: &ObjectCheckpointStore) -> (Option<u64>, Vec<u64>) {
+fn latest(world: &World, store: &FileCheckpointStore) -> (Option<u64>, Vec<u64>) {
     let LatestCheckpoint { manifest, damaged } = block_on(store.latest(world.job)).unwrap();
     let manifest = manifest.map(|manifest| {
         assert_eq!(manifest, checkpoint(world, manifest.checkpoint.0));
@@ -91,7 +91,9 @@ fn a_checkpoint_without_a_manifest_never_was_and_can_be_cleared_away() {
     std::fs::write(world.checkpoint_folder(CheckpointId(3)).join("manifest.new"), "half").unwrap();
     assert_eq!(latest(&world, &store), (Some(2), vec![]));
     assert_eq!(block_on(store.list(world.job)).unwrap(), [1, 2].map(CheckpointId));
-    assert_eq!(block_on(store.remove_incomplete(world.job)).unwrap(), [CheckpointId(3)]);
+    block_on(store.delete_incomplete(world.job, CheckpointId(3))).unwrap();
+    assert!(world.checkpoint_folder(CheckpointId(3)).exists(), "it may be under way");
+    block_on(store.delete_incomplete(world.job, CheckpointId(4))).unwrap();
     assert!(!world.checkpoint_folder(CheckpointId(3)).exists());
     assert_eq!(latest(&world, &store), (Some(2), vec![]));
 }

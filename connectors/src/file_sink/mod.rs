@@ -9,9 +9,9 @@ mod part;
 use std::{
     collections::HashSet,
     fmt::Display,
-    fs,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use headwater_actors::{
@@ -19,10 +19,15 @@ use headwater_actors::{
     context::{TaskContext, TaskError},
     sink::{Sink, SinkWriter},
 };
-use headwater_core::{codec, ids::CheckpointId};
+use headwater_core::{
+    codec,
+    fault::{FaultPoint, reach},
+    fs::FileSystem,
+    ids::CheckpointId,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::folder::{self, name_of};
+use crate::folder::name_of;
 use part::Part;
 
 const ROLL_BYTES: u64 = 128 << 20;
@@ -65,6 +70,7 @@ struct Prepared {
 /// Writes the files of one subtask.
 #[derive(Debug)]
 pub struct FileWriter {
+    fs: Arc<dyn FileSystem>,
     folder: PathBuf,
     roll_bytes: u64,
     /// What the names of this subtask's files contain: job, operator and index.
@@ -92,6 +98,7 @@ impl<T: Display + 'static> Sink<T> for FileSink {
             kept.extend(codec::decode::<Prepared>(bytes)?.renames.into_iter().map(|(from, _)| from));
         }
         let writer = FileWriter {
+            fs: context.fs(),
             folder: self.folder.clone(),
             roll_bytes: self.roll_bytes.max(1),
             owner: format!("{}-{}-{}", context.job, name_of(&context.vertex.uid), context.index()),
@@ -110,22 +117,21 @@ impl FileWriter {
     /// Makes the folder, and finds out now rather than at the first row whether it can be written to.
     fn prepare_folder(&self) -> Result<(), TaskError> {
         let probe = self.folder.join(self.in_progress_name("probe"));
-        fs::create_dir_all(&self.folder)
-            .and_then(|()| fs::File::create(&probe))
-            .and_then(|_| fs::remove_file(&probe))
+        self.fs
+            .create_folder(&self.folder)
+            .and_then(|()| self.fs.create_new(&probe))
+            .and_then(|_| self.fs.remove_file(&probe))
             .map_err(|error| self.failed("write files to", error))
     }
 
     /// Removes what earlier attempts have begun and no checkpoint knows of.
     fn remove_orphans(&self, kept: &HashSet<String>) -> Result<(), TaskError> {
-        let unreadable = |error| self.failed("list", error);
-        for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            let Some(name) = name.to_str().filter(|name| self.is_in_progress(name)) else { continue };
-            if !kept.contains(name) {
-                fs::remove_file(self.folder.join(name))
-                    .map_err(|error| self.failed("remove a file from", error))?;
-            }
+        let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
+        let names = entries.into_iter().map(|entry| entry.name);
+        for name in names.filter(|name| self.is_in_progress(name) && !kept.contains(name)) {
+            self.fs
+                .remove_file(&self.folder.join(name))
+                .map_err(|error| self.failed("remove a file from", error))?;
         }
         Ok(())
     }
@@ -143,8 +149,8 @@ impl FileWriter {
     fn open_part(&mut self) -> Result<&mut Part, TaskError> {
         if self.part.is_none() {
             let name = self.in_progress_name(self.state.next_sequence);
-            let part =
-                Part::create(&self.folder, name).map_err(|error| self.failed("make a file in", error))?;
+            let part = Part::create(&*self.fs, &self.folder, name)
+                .map_err(|error| self.failed("make a file in", error))?;
             self.part = Some(part);
         }
         Ok(self.part.as_mut().expect("it was made if it was not there"))
@@ -172,10 +178,10 @@ impl FileWriter {
     /// Renames one file; it may have been done before.
     fn publish(&self, from: &str, to: &str) -> Result<(), TaskError> {
         let (source, target) = (self.folder.join(from), self.folder.join(to));
-        let exists = |path: &Path| path.try_exists().map_err(|error| self.failed("look into", error));
+        let exists = |path: &Path| self.fs.exists(path).map_err(|error| self.failed("look into", error));
         match (exists(&source)?, exists(&target)?) {
             (false, true) => Ok(()),
-            (true, false) => match fs::rename(&source, &target) {
+            (true, false) => match self.fs.rename(&source, &target) {
                 // An earlier attempt that had not yet noticed its end was faster.
                 Err(error) if error.kind() == ErrorKind::NotFound && exists(&target)? => Ok(()),
                 result => result.map_err(|error| self.failed("rename a file in", error)),
@@ -193,6 +199,10 @@ impl FileWriter {
         }
     }
 
+    fn sync_folder(&self) -> Result<(), TaskError> {
+        self.fs.sync_folder(&self.folder).map_err(|error| self.failed("sync", error))
+    }
+
     fn failed(&self, doing: &str, error: std::io::Error) -> TaskError {
         TaskError::io(format_args!("cannot {doing} `{}`", self.folder.display()), error)
     }
@@ -208,7 +218,7 @@ impl<T: Display + 'static> SinkWriter<T> for FileWriter {
         if self.closed.is_empty() {
             return Ok(None);
         }
-        folder::sync(&self.folder).map_err(|error| self.failed("sync", error))?;
+        self.sync_folder()?;
         let prepared = Prepared { renames: std::mem::take(&mut self.closed) };
         Ok(Some(codec::encode(&prepared)?))
     }
@@ -219,9 +229,12 @@ impl<T: Display + 'static> SinkWriter<T> for FileWriter {
 
     fn commit(&mut self, prepared: &[u8]) -> Result<(), TaskError> {
         let prepared: Prepared = codec::decode(prepared)?;
-        prepared.renames.iter().try_for_each(|(from, to)| self.publish(from, to))?;
+        for (from, to) in &prepared.renames {
+            self.publish(from, to)?;
+            reach(FaultPoint::SinkCommitPart);
+        }
         // Also if nothing had to be renamed: who did it may have died before this.
-        folder::sync(&self.folder).map_err(|error| self.failed("sync", error))
+        self.sync_folder()
     }
 }
 
@@ -230,7 +243,7 @@ impl Drop for FileWriter {
     fn drop(&mut self) {
         let open = self.part.take().map(Part::into_name);
         for name in self.closed.drain(..).map(|(from, _)| from).chain(open) {
-            let _ = fs::remove_file(self.folder.join(name));
+            let _ = self.fs.remove_file(&self.folder.join(name));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A file that is being written.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{self, Write},
     path::Path,
 };
+
+use headwater_core::fs::{FileSystem, FileWriter};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -12,15 +13,15 @@ const BUFFER_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Part {
     name: String,
-    file: File,
+    file: Box<dyn FileWriter>,
     buffer: Vec<u8>,
     written_bytes: u64,
 }
 
 impl Part {
     /// Makes a new file.
-    pub(super) fn create(folder: &Path, name: String) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(folder.join(&name))?;
+    pub(super) fn create(fs: &dyn FileSystem, folder: &Path, name: String) -> io::Result<Self> {
+        let file = fs.create_new(&folder.join(&name))?;
         Ok(Self { name, file, buffer: Vec::with_capacity(BUFFER_BYTES), written_bytes: 0 })
     }
 
@@ -32,7 +33,7 @@ impl Part {
     /// Makes all of it durable and closes it; returns its name.
     pub(super) fn finish(mut self) -> io::Result<String> {
         self.flush()?;
-        self.file.sync_all()?;
+        self.file.sync()?;
         Ok(self.name)
     }
 

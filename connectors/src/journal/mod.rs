@@ -11,13 +11,17 @@ mod frame;
 mod segments;
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use crate::folder;
+use headwater_core::{
+    fault::{FaultPoint, try_reach},
+    fs::{FileSystem, FileWriter},
+};
+
 use frame::{Scan, scan};
 pub use segments::Segments;
 
@@ -66,7 +70,7 @@ pub enum Error {
 pub struct Journal {
     folder: PathBuf,
     segments: Segments,
-    active: File,
+    active: Box<dyn FileWriter>,
     segment_bytes_max: u64,
     staged: frame::Group,
     next: u64,
@@ -76,14 +80,19 @@ impl Journal {
     /// Opens the journal in `folder`, or makes one. With a `position`, removes what lies before it; a position beyond the
     /// end, as that of a savepoint that was moved here, begins the journal anew there. `bytes_max` is the size that the
     /// caller means to keep to: segments are made small enough for it.
-    pub fn open(folder: &Path, position: Option<u64>, bytes_max: u64) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(io_error("make the journal folder", folder))?;
-        let segments = Segments::list(folder)?;
+    pub fn open(
+        fs: &Arc<dyn FileSystem>,
+        folder: &Path,
+        position: Option<u64>,
+        bytes_max: u64,
+    ) -> Result<Self, Error> {
+        fs.create_folder(folder).map_err(io_error("make the journal folder", folder))?;
+        let segments = Segments::list(fs, folder)?;
         if let Some(last) = segments.last() {
             let path = segments.path(last.first);
-            let end = recover(&path, last.first)?;
+            let end = recover(&**fs, &path, last.first)?;
             if position.is_none_or(|position| position <= end.next) {
-                let active = OpenOptions::new().append(true).open(&path).map_err(io_error("open", &path))?;
+                let active = fs.append(&path).map_err(io_error("open", &path))?;
                 segments.set_active_bytes(end.bytes);
                 segments.release(position.unwrap_or(0))?;
                 return Ok(Self::with(segments, active, end.next, bytes_max));
@@ -96,7 +105,7 @@ impl Journal {
         Ok(Self::with(segments, active, first, bytes_max))
     }
 
-    fn with(segments: Segments, active: File, next: u64, bytes_max: u64) -> Self {
+    fn with(segments: Segments, active: Box<dyn FileWriter>, next: u64, bytes_max: u64) -> Self {
         let segment_bytes_max = (bytes_max / 4).clamp(1, SEGMENT_BYTES_MAX);
         let folder = segments.folder().to_owned();
         Self { folder, segments, active, segment_bytes_max, staged: frame::Group::default(), next }
@@ -127,7 +136,9 @@ impl Journal {
         let bytes = self.staged.seal(records.start);
         self.active
             .write_all(bytes)
-            .and_then(|()| self.active.sync_data())
+            .and_then(|()| try_reach(FaultPoint::JournalAppend))
+            .and_then(|()| self.active.sync())
+            .and_then(|()| try_reach(FaultPoint::JournalAppended))
             .map_err(io_error("append to the journal", &self.folder))?;
         let active_bytes = self.segments.grow_active(bytes.len() as u64);
         self.staged.clear();
@@ -156,7 +167,7 @@ impl Journal {
         }
         for (first, end) in self.segments.spans(self.next).filter(|(_, end)| *end > from) {
             let path = self.segments.path(first);
-            let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+            let bytes = self.segments.fs().read(&path).map_err(io_error("read", &path))?;
             let mut frames = scan(&bytes, first);
             for frame in &mut frames {
                 let skipped = usize::try_from(from.saturating_sub(frame.first)).unwrap_or(usize::MAX);
@@ -180,8 +191,8 @@ struct End {
 }
 
 /// Cuts a torn frame off the last segment and makes what is whole durable: the process may have died before it did.
-fn recover(path: &Path, first: u64) -> Result<End, Error> {
-    let bytes = fs::read(path).map_err(io_error("read", path))?;
+fn recover(fs: &dyn FileSystem, path: &Path, first: u64) -> Result<End, Error> {
+    let bytes = fs.read(path).map_err(io_error("read", path))?;
     let mut frames = scan(&bytes, first);
     frames.by_ref().for_each(drop);
     if frames.is_followed_by_a_frame() {
@@ -189,12 +200,11 @@ fn recover(path: &Path, first: u64) -> Result<End, Error> {
     }
     let end = End { next: frames.next_record(), bytes: frames.offset() as u64 };
     let torn_bytes = bytes.len() as u64 - end.bytes;
-    let file = OpenOptions::new().write(true).open(path).map_err(io_error("open", path))?;
     if torn_bytes > 0 {
         tracing::info!(path = %path.display(), torn_bytes, "cut off what a crash left unfinished");
-        file.set_len(end.bytes).map_err(io_error("cut", path))?;
+        fs.truncate(path, end.bytes).map_err(io_error("cut", path))?;
     }
-    file.sync_all().map_err(io_error("sync", path))?;
+    fs.sync_file(path).map_err(io_error("sync", path))?;
     Ok(end)
 }
 
@@ -204,9 +214,4 @@ fn damaged(path: &Path, frames: &Scan<'_>) -> Error {
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io { doing, path: path.to_owned(), source }
-}
-
-/// Makes the name of a new file durable.
-fn sync_folder(path: &Path) -> Result<(), Error> {
-    folder::sync(path).map_err(io_error("sync the journal folder", path))
 }

@@ -2,13 +2,17 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Error, io_error, sync_folder};
+use headwater_core::{
+    fault::{FaultPoint, try_reach},
+    fs::{FileSystem, FileWriter},
+};
+
+use super::{Error, io_error};
 
 const EXTENSION: &str = "segment";
 
@@ -23,18 +27,17 @@ pub(super) struct Segment {
 /// A handle to a journal's segments, oldest first. The last one is the active one, which is being appended to.
 #[derive(Debug, Clone)]
 pub struct Segments {
+    fs: Arc<dyn FileSystem>,
     folder: PathBuf,
     list: Arc<Mutex<VecDeque<Segment>>>,
 }
 
 impl Segments {
     /// The segments in a folder.
-    pub(super) fn list(folder: &Path) -> Result<Self, Error> {
+    pub(super) fn list(fs: &Arc<dyn FileSystem>, folder: &Path) -> Result<Self, Error> {
         let mut list = Vec::new();
-        let unreadable = || io_error("list the journal folder", folder);
-        for entry in fs::read_dir(folder).map_err(unreadable())? {
-            let entry = entry.map_err(unreadable())?;
-            let path = entry.path();
+        for entry in fs.list(folder).map_err(io_error("list the journal folder", folder))? {
+            let path = folder.join(&entry.name);
             if path.extension().is_none_or(|extension| extension != EXTENSION) {
                 continue;
             }
@@ -43,11 +46,10 @@ impl Segments {
                 let why = "expected the number of a record as its name".to_owned();
                 return Err(Error::Damaged { path, offset: 0, why });
             };
-            let bytes = entry.metadata().map_err(io_error("read", &path))?.len();
-            list.push(Segment { first, bytes });
+            list.push(Segment { first, bytes: entry.bytes });
         }
         list.sort_by_key(|segment| segment.first);
-        Ok(Self { folder: folder.to_owned(), list: Arc::new(Mutex::new(list.into())) })
+        Ok(Self { fs: Arc::clone(fs), folder: folder.to_owned(), list: Arc::new(Mutex::new(list.into())) })
     }
 
     /// The bytes that the journal takes.
@@ -74,14 +76,10 @@ impl Segments {
     }
 
     /// Makes a new active segment.
-    pub(super) fn add(&self, first: u64) -> Result<File, Error> {
+    pub(super) fn add(&self, first: u64) -> Result<Box<dyn FileWriter>, Error> {
         let path = self.path(first);
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(io_error("make the journal segment", &path))?;
-        sync_folder(&self.folder)?;
+        let file = self.fs.create_new(&path).map_err(io_error("make the journal segment", &path))?;
+        self.fs.sync_folder(&self.folder).map_err(io_error("sync the journal folder", &self.folder))?;
         self.lock().push_back(Segment { first, bytes: 0 });
         Ok(file)
     }
@@ -122,12 +120,17 @@ impl Segments {
 
     fn remove(&self, segment: &Segment) -> Result<(), Error> {
         let path = self.path(segment.first);
-        match fs::remove_file(&path) {
+        let removed = try_reach(FaultPoint::JournalRelease).and_then(|()| self.fs.remove_file(&path));
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(io_error("remove the journal segment", &path)(error))
             }
             _ => Ok(()),
         }
+    }
+
+    pub(super) fn fs(&self) -> &Arc<dyn FileSystem> {
+        &self.fs
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Segment>> {

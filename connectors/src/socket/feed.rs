@@ -12,6 +12,7 @@ use std::{
 
 use compact_str::CompactString;
 use headwater_actors::{context::TaskError, metrics::TaskCounters};
+use headwater_core::fs::FileSystem;
 
 use super::link::{Chunk, Link, Stopped};
 use crate::{
@@ -53,6 +54,7 @@ impl From<journal::Error> for End {
 
 /// What the thread works with.
 pub(super) struct Feed {
+    pub(super) fs: Arc<dyn FileSystem>,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) folder: PathBuf,
@@ -132,7 +134,7 @@ impl Feed {
     }
 
     fn open_journal(&self, bytes_max: u64) -> Result<Log, End> {
-        let journal = Journal::open(&self.folder, self.position, bytes_max)?;
+        let journal = Journal::open(&self.fs, &self.folder, self.position, bytes_max)?;
         let segments = self.segments.get_or_init(|| journal.segments()).clone();
         let from = self.position.unwrap_or(journal.records().start);
         let mut is_stopped = false;

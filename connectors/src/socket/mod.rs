@@ -99,6 +99,7 @@ impl Source for SocketSource {
         let link = Arc::new(Link::default());
         let segments = Arc::new(OnceLock::new());
         let feed = Feed {
+            fs: context.fs(),
             host: self.host.clone(),
             port: self.port,
             folder: journal_folder(context),

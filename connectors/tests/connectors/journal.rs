@@ -1,11 +1,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use headwater_connectors::journal::{Error, Journal};
+use headwater_core::fs::{FileSystem, LocalFileSystem};
 use proptest::prelude::*;
 use tempfile::tempdir;
+
+fn local() -> Arc<dyn FileSystem> {
+    Arc::new(LocalFileSystem)
+}
 
 fn segments(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -54,7 +60,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..30), bytes_max in 100u64..2000,
     ) {
         let folder = tempdir().unwrap();
-        let mut journal = Journal::open(folder.path(), None, bytes_max).unwrap();
+        let mut journal = Journal::open(&local(), folder.path(), None, bytes_max).unwrap();
         let mut journaled: Vec<Vec<u8>> = Vec::new();
         // Up to which record the last checkpoint reaches, and where each group of the last segment ends, in bytes and records.
         let (mut position, mut groups, mut last) = (None, Vec::new(), segments(folder.path()));
@@ -87,7 +93,7 @@ proptest! {
                     // What a checkpoint covers is not needed, so it doesn't matter if it is cut off.
                     let kept = whole.max(position.unwrap_or(0) as usize);
                     journaled.truncate(kept);
-                    journal = Journal::open(folder.path(), position, bytes_max).unwrap();
+                    journal = Journal::open(&local(), folder.path(), position, bytes_max).unwrap();
                     prop_assert_eq!(journal.records().end, kept as u64);
                     let from = position.unwrap_or(0);
                     prop_assert_eq!(&replay(&journal, from).unwrap(), &journaled[from as usize..]);
@@ -106,7 +112,7 @@ proptest! {
 #[test]
 fn release_deletes_all_segments_but_the_one_that_is_written() {
     let folder = tempdir().unwrap();
-    let mut journal = Journal::open(folder.path(), None, 400).unwrap();
+    let mut journal = Journal::open(&local(), folder.path(), None, 400).unwrap();
     (0..10).for_each(|_| append(&mut journal, &[vec![7; 100]]));
     assert_eq!(segments(folder.path()).len(), 11);
     journal.segments().release(4).unwrap();
@@ -121,14 +127,14 @@ fn release_deletes_all_segments_but_the_one_that_is_written() {
 fn damage_is_an_error_wherever_it_is_not_a_torn_end() {
     for (bytes_max, damaged_on_open) in [(1 << 20, true), (40, false)] {
         let folder = tempdir().unwrap();
-        let mut journal = Journal::open(folder.path(), None, bytes_max).unwrap();
+        let mut journal = Journal::open(&local(), folder.path(), None, bytes_max).unwrap();
         (0..3).for_each(|_| append(&mut journal, &[b"a line".to_vec()]));
         drop(journal);
         let path = segments(folder.path())[0].clone();
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let replayed = Journal::open(folder.path(), None, bytes_max).and_then(|journal| {
+        let replayed = Journal::open(&local(), folder.path(), None, bytes_max).and_then(|journal| {
             assert!(!damaged_on_open, "a damaged frame before a whole one is found at once");
             replay(&journal, 0)
         });
@@ -139,10 +145,10 @@ fn damage_is_an_error_wherever_it_is_not_a_torn_end() {
 #[test]
 fn a_position_beyond_the_end_begins_the_journal_anew() {
     let folder = tempdir().unwrap();
-    let mut journal = Journal::open(folder.path(), Some(1000), 1 << 20).unwrap();
+    let mut journal = Journal::open(&local(), folder.path(), Some(1000), 1 << 20).unwrap();
     append(&mut journal, &[b"later".to_vec()]);
     assert_eq!(journal.records(), 1000..1001);
     drop(journal);
-    let journal = Journal::open(folder.path(), Some(1000), 1 << 20).unwrap();
+    let journal = Journal::open(&local(), folder.path(), Some(1000), 1 << 20).unwrap();
     assert_eq!(replay(&journal, 1000).unwrap(), [b"later"]);
 }

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use headwater_core::{
     checkpoint::CheckpointFailure,
+    fault::{FaultPoint, reach},
     gateway::ToWorker,
     graph::JobGraph,
     ids::CheckpointId,
@@ -130,10 +131,12 @@ impl CheckpointCoordinator {
         match effect {
             Effect::PersistNextId { checkpoint, next } => {
                 let stored = self.services.store.put_next_checkpoint(job, next);
+                reach(FaultPoint::CheckpointIdPersisted);
                 return Some(Event::NextIdPersisted(checkpoint, stored.map_err(|error| error.to_string())));
             }
             Effect::SendTrigger(checkpoint, attempts) => {
                 worker.send(ToWorker::TriggerCheckpoint { job, checkpoint, attempts });
+                reach(FaultPoint::CheckpointTriggered);
             }
             Effect::ArmTimeout(checkpoint, after_ms) => {
                 let after = Duration::from_millis(after_ms);
@@ -141,9 +144,10 @@ impl CheckpointCoordinator {
                     ctx.run_later(after, move |actor, ctx| actor.step(Event::TimedOut(checkpoint), ctx));
                 replace_timer(&mut self.timeout_timer, Some(timer), ctx);
             }
-            Effect::Answer(AckAnswer::Success) => {}
+            Effect::Answer(AckAnswer::Success) => reach(FaultPoint::CheckpointAck),
             Effect::Answer(answer) => tracing::debug!(%job, ?answer, "an acknowledgement was dropped"),
             Effect::WriteManifest(manifest) => {
+                reach(FaultPoint::CheckpointAcknowledged);
                 let (services, cell, me) =
                     (Arc::clone(&self.services), Arc::clone(&self.cell), ctx.address());
                 // Not a future of this actor: a write that has begun is seen through even if the actor dies.
@@ -154,6 +158,7 @@ impl CheckpointCoordinator {
                 });
             }
             Effect::NotifyCompleted { checkpoint, is_final, attempts } => {
+                reach(FaultPoint::CheckpointCompleted);
                 replace_timer(&mut self.timeout_timer, None, ctx);
                 self.cell.end_checkpoint(checkpoint, CheckpointStatus::Completed);
                 if is_final {
@@ -187,10 +192,15 @@ impl CheckpointCoordinator {
     fn prune(&self, checkpoints: Vec<CheckpointId>) {
         let (services, job) = (Arc::clone(&self.services), self.cell.id);
         actix::spawn(async move {
+            let Some(newest) = checkpoints.iter().max().copied() else { return };
             for checkpoint in checkpoints {
+                reach(FaultPoint::CheckpointPrune);
                 if let Err(error) = services.checkpoints.delete(job, checkpoint).await {
                     tracing::warn!(%job, %checkpoint, %error, "an old checkpoint could not be removed");
                 }
+            }
+            if let Err(error) = services.checkpoints.delete_incomplete(job, newest).await {
+                tracing::warn!(%job, %error, "what failed checkpoints left could not be removed");
             }
         });
     }

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use headwater_core::{
     execution::{ExecutionState, Failure, FailureKind},
+    fault::{FaultPoint, reach},
     gateway::{FromWorker, ToWorker},
     graph::JobGraph,
     ids::{CheckpointId, ExecutionAttemptId},
@@ -292,6 +293,7 @@ impl JobMaster {
             Effect::Cancel(attempts) => self.services.worker.send(ToWorker::Cancel { job, attempts }),
             Effect::LoadRestorePoint(failover) => self.load_restore_point(failover, ctx),
             Effect::Deploy { failover, restored, tasks } => {
+                reach(FaultPoint::JobDeployBefore);
                 self.cell.add_survivors(tasks.iter().map(|task| task.attempt));
                 let attempts = tasks.iter().map(|task| task.attempt);
                 let mended = state.recoveries.restart(failover, attempts);
@@ -373,6 +375,7 @@ impl JobMaster {
                 ctx.stop();
             }
             Ok(()) => {
+                reach(FaultPoint::JobEndStored);
                 tracing::info!(job = %self.cell.id, status = status.as_str(), "the job has ended");
                 ending::settle(&self.services, &self.cell, &record);
                 self.cell.set_master(None);
@@ -447,6 +450,7 @@ impl JobMaster {
         // Before any task is stopped, so that the job cannot come back after a crash.
         let cancelling = JobRecord { status: JobStatus::Cancelling, ..state.record.clone() };
         self.services.store.put(&cancelling)?;
+        reach(FaultPoint::JobCancelStored);
         self.step(Event::Cancel, ctx);
         Ok(())
     }

@@ -13,9 +13,8 @@ use headwater_core::{
 use rocksdb::{DB, checkpoint::Checkpoint};
 
 use crate::{
-    StateError,
+    StateEnv, StateError,
     durable::{create_folder, sync_folders_up_to},
-    layout::Layout,
 };
 
 /// Whether a file is one of those that RocksDB never changes once it is written.
@@ -26,20 +25,20 @@ pub(super) fn is_sst(path: &Path) -> bool {
 /// Makes a checkpoint of the database; `known` are the SST files of the one before, and then those of this one.
 pub(super) fn link(
     db: &DB,
-    layout: &Layout,
+    env: &StateEnv,
     job: JobId,
     checkpoint: CheckpointId,
     attempt: ExecutionAttemptId,
     known: &mut HashSet<String>,
 ) -> Result<KeyedStateHandle, StateError> {
-    let parent = layout.checkpoint(job, checkpoint);
-    create_folder(&parent)?;
+    let parent = env.layout().checkpoint(job, checkpoint);
+    create_folder(env.fs(), &parent)?;
     let folder = attempt.to_string();
     let path = parent.join(&folder);
     Checkpoint::new(db)
         .and_then(|checkpoint| checkpoint.create_checkpoint(&path))
         .map_err(StateError::rocks("create a checkpoint"))?;
-    sync_folders_up_to(&path, &layout.checkpoints())?;
+    sync_folders_up_to(env.fs(), &path, &env.layout().checkpoints())?;
 
     let files = list(&path, &folder)?;
     let ssts: HashMap<&str, u64> = files

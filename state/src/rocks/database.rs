@@ -81,7 +81,7 @@ pub(crate) struct Database {
 impl Database {
     /// Opens an empty database for an attempt.
     pub fn create(env: &StateEnv, config: &BackendConfig) -> Result<Self, StateError> {
-        let folder = WorkingFolder::create(env.layout().attempt_work(config.job, config.attempt))?;
+        let folder = WorkingFolder::create(env, config)?;
         Self::open(env, folder)
     }
 
@@ -92,8 +92,8 @@ impl Database {
         checkpoint: &Path,
         files: &[FileRef],
     ) -> Result<Self, StateError> {
-        let folder = WorkingFolder::create(env.layout().attempt_work(config.job, config.attempt))?;
-        create_folder(&folder.database())?;
+        let folder = WorkingFolder::create(env, config)?;
+        create_folder(env.fs(), &folder.database())?;
         for file in files {
             let from = checkpoint.join(&file.path);
             let Some(name) = from.file_name() else {
@@ -130,7 +130,7 @@ impl Database {
 
     /// A path in the working folder, but outside the database.
     pub fn scratch(&self, name: &str) -> PathBuf {
-        self.folder.0.join(name)
+        self.folder.path.join(name)
     }
 
     /// What a restored database says that it holds.
@@ -164,22 +164,26 @@ pub(super) fn encode_catalog(catalog: &Catalog) -> Result<Vec<u8>, StateError> {
 }
 
 /// An attempt's folder, for as long as the attempt lives.
-struct WorkingFolder(PathBuf);
+struct WorkingFolder {
+    path: PathBuf,
+    env: StateEnv,
+}
 
 impl WorkingFolder {
-    fn create(path: PathBuf) -> Result<Self, StateError> {
-        create_folder(&path)?;
-        Ok(Self(path))
+    fn create(env: &StateEnv, config: &BackendConfig) -> Result<Self, StateError> {
+        let path = env.layout().attempt_work(config.job, config.attempt);
+        create_folder(env.fs(), &path)?;
+        Ok(Self { path, env: env.clone() })
     }
 
     fn database(&self) -> PathBuf {
-        self.0.join("db")
+        self.path.join("db")
     }
 }
 
 impl Drop for WorkingFolder {
     fn drop(&mut self) {
         // What cannot be removed now is removed with the job.
-        let _ = remove_folder(&self.0);
+        let _ = remove_folder(self.env.fs(), &self.path);
     }
 }

@@ -203,9 +203,9 @@ impl RocksStore {
         self.ingest(writer, &first.states, Some(&first.catalog))?;
         self.written_epoch.store(first.epoch, Ordering::Release);
         if first.is_wanted.load(Ordering::Acquire) {
-            let (db, layout) = (self.database.db(), self.env.layout());
+            let db = self.database.db();
             let known = &mut writer.known_ssts;
-            let outcome = checkpoint::link(db, layout, self.job, first.checkpoint, self.attempt, known);
+            let outcome = checkpoint::link(db, &self.env, self.job, first.checkpoint, self.attempt, known);
             *lock(&first.outcome) = Some(outcome);
         }
         lock(&self.queue).pop_front();
