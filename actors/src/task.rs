@@ -81,6 +81,16 @@ impl TaskIdentity {
     }
 }
 
+/// What a task's loop works with besides its code.
+pub struct Surroundings {
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where snapshots are written.
+    pub blocking: Blocking,
+    /// What the task is told.
+    pub commands: UnboundedReceiver<TaskCommand>,
+}
+
 /// What the loop does next.
 enum Event {
     Command(TaskCommand),
@@ -126,10 +136,9 @@ impl Task {
         gate: Option<InputGate>,
         output: Output,
         counters: Arc<TaskCounters>,
-        clock: Arc<dyn Clock>,
-        blocking: Blocking,
-        commands: UnboundedReceiver<TaskCommand>,
+        surroundings: Surroundings,
     ) -> Self {
+        let Surroundings { clock, blocking, commands } = surroundings;
         Self {
             identity,
             code,

@@ -27,7 +27,7 @@ use crate::{
     operator::{CodeResolver, Invokable, JobCode},
     output::Output,
     slots::{Placement, Slots},
-    task::{Task, TaskCommand, TaskEnd, TaskIdentity},
+    task::{Surroundings, Task, TaskCommand, TaskEnd, TaskIdentity},
     wiring::{Wiring, wire},
 };
 
@@ -261,7 +261,8 @@ impl Worker {
                 let gate = matches!(code, Invokable::Operator(_))
                     .then(|| InputGate::new(wiring.inputs.into_values().collect(), wiring.signal));
                 identity.report_state(ExecutionState::Running);
-                Task::new(identity, code, gate, output, task_counters, clock, blocking, commands).run().await
+                let surroundings = Surroundings { clock, blocking, commands };
+                Task::new(identity, code, gate, output, task_counters, surroundings).run().await
             })
         });
         let slot = self.slots.slot_of(attempt.subtask.index);
