@@ -33,7 +33,9 @@ pub mod server;
 pub use embedded::{execution_environment, run_program};
 pub use headwater_actors as actors;
 pub use headwater_connectors as connectors;
+pub use headwater_coordinator as coordinator;
 pub use headwater_core as core;
+pub use headwater_state as state;
 pub use headwater_stream as stream;
 
 /// The README, so that its program is compiled when documentation is tested.

@@ -93,29 +93,54 @@ fn multiset(lines: impl Iterator<Item = String>) -> Multiset {
 
 /// The lines of the committed files in a folder, and the names of files that are something else.
 pub fn committed(folder: &Path) -> io::Result<(Multiset, Vec<String>)> {
-    let mut lines = Vec::new();
-    let mut orphans = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    Ok(lines_of(files_in(folder)?.into_iter()))
+}
+
+fn files_in(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let read = |entry: io::Result<fs::DirEntry>| {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("part-") {
-            lines.extend(fs::read_to_string(entry.path())?.lines().map(str::to_owned));
+        let text = if is_committed(&name) { fs::read_to_string(entry.path())? } else { String::new() };
+        Ok((name, text))
+    };
+    fs::read_dir(folder)?.map(read).collect()
+}
+
+fn is_committed(name: &str) -> bool {
+    name.starts_with("part-")
+}
+
+fn lines_of(files: impl Iterator<Item = (String, String)>) -> (Multiset, Vec<String>) {
+    let mut lines = Vec::new();
+    let mut orphans = Vec::new();
+    for (name, text) in files {
+        if is_committed(&name) {
+            lines.extend(text.lines().map(str::to_owned));
         } else {
             orphans.push(name);
         }
     }
-    Ok((multiset(lines.into_iter()), orphans))
+    (multiset(lines.into_iter()), orphans)
 }
 
 /// Every difference between the committed files in `folder` and what is expected, orphans first.
 pub fn compare(expected: &Multiset, folder: &Path, coverage: Coverage) -> io::Result<Vec<Difference>> {
-    let (found, orphans) = committed(folder)?;
+    Ok(compare_files(expected, files_in(folder)?.into_iter(), coverage))
+}
+
+/// Every difference between files, given by name and text, and what is expected, orphans first.
+pub fn compare_files(
+    expected: &Multiset,
+    files: impl Iterator<Item = (String, String)>,
+    coverage: Coverage,
+) -> Vec<Difference> {
+    let (found, orphans) = lines_of(files);
     let mut differences = compare_lines(expected, &found, coverage);
     if coverage == Coverage::Whole {
         differences.extend(orphans.into_iter().map(Difference::Orphan));
     }
     differences.sort();
-    Ok(differences)
+    differences
 }
 
 fn compare_lines(expected: &Multiset, found: &Multiset, coverage: Coverage) -> Vec<Difference> {

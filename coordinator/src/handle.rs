@@ -96,6 +96,13 @@ impl DispatcherHandle {
         self.ask(KillActor(job, actor.to_owned())).await?
     }
 
+    /// Kills the dispatcher itself on purpose, if that is allowed here; its supervisor brings it back.
+    pub fn kill_dispatcher(&self) {
+        if self.services.chaos {
+            self.dispatcher.kill();
+        }
+    }
+
     /// All jobs, newest first.
     pub async fn jobs(&self) -> Result<Vec<JobSummary>, DispatcherError> {
         self.are_jobs_adopted().await?;

@@ -6,7 +6,7 @@
 //!
 //! A new point is a line in the table below; the table is also the list that tests and documentation are made from.
 
-use std::{fmt, io};
+use std::fmt;
 
 /// How far a checkpoint has come. Recovery goes back to the checkpoint before until this one is [durable](Phase::P5), and to
 /// this one from then on.
@@ -163,7 +163,7 @@ pub fn reach(point: FaultPoint) {
 /// If the injector says so.
 #[cfg(not(feature = "fault-points"))]
 #[inline]
-pub fn try_reach(_: FaultPoint) -> io::Result<()> {
+pub fn try_reach(_: FaultPoint) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 
 mod lines;
 mod sabotage;
-mod sequences;
 
 use std::process::ExitCode;
 
 use headwater::stream::ProgramRegistry;
+use headwater_chaos_tests::programs as sequences;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

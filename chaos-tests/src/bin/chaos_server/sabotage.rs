@@ -17,9 +17,10 @@ use headwater_actors::{
     sink::{Sink, SinkWriter},
     source::{Source, SourceReader},
 };
-use headwater_chaos_tests::records::Record;
-
-use crate::sequences::{ARGS, Shape, event_time, windows};
+use headwater_chaos_tests::{
+    programs::{ARGS, Shape, event_time, windows},
+    records::Record,
+};
 
 /// How many records the forgetful operator holds; the number of records per subtask must be a multiple of it.
 const HELD_RECORDS: usize = 32;

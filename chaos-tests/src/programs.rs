@@ -1,7 +1,10 @@
 //! Records by key and their totals by window, both written exactly once, in several shapes.
 
+use crate::records::{OUT_OF_ORDER_MS, Record, WINDOW_MS, WindowTotal, record_at};
 use headwater::prelude::*;
-use headwater_chaos_tests::records::{OUT_OF_ORDER_MS, Record, WINDOW_MS, WindowTotal, record_at};
+
+/// Those that can run in a simulation.
+pub const SIMULATED: [Program; 2] = [KEYED, UNION];
 
 /// What all of these programs take.
 pub const ARGS: &[ArgSpec] = &[
@@ -63,13 +66,18 @@ const PANICS_AT: (u64, u64) = (7, 20);
 
 /// The arguments, read.
 pub struct Shape {
+    /// What the records follow from.
     pub seed: u64,
+    /// Records per source.
     pub count: u64,
+    /// Records per second and source subtask.
     pub rate: f64,
+    /// The folder to write into.
     pub output: String,
 }
 
 impl Shape {
+    /// Reads them.
     pub fn of(args: &ProgramArgs) -> Result<Self, ProgramError> {
         Ok(Self {
             seed: args.required_in("seed", 0..=i64::MAX)?,
@@ -79,10 +87,12 @@ impl Shape {
         })
     }
 
+    /// Where records go.
     pub fn records_folder(&self) -> String {
         format!("{}/records", self.output)
     }
 
+    /// Where windows' totals go.
     pub fn windows_folder(&self) -> String {
         format!("{}/windows", self.output)
     }

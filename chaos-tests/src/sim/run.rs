@@ -1,0 +1,172 @@
+//! A whole run: as many processes as it takes for the job to end, and the verdict.
+
+use std::{
+    cell::Cell,
+    fmt::Write,
+    panic,
+    path::Path,
+    sync::{Arc, Once},
+};
+
+use headwater::{
+    core::{fault, ids::CheckpointId, job::JobStatus, random},
+    stream::ProgramRegistry,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{
+    disk::Disk,
+    gateway::Watch,
+    injector::{Faults, Fired},
+    process::{LifeEnd, World, live},
+    scenario::{OUTPUT, Scenario},
+    stores::SimClock,
+    trace::Trace,
+};
+use crate::{
+    oracle::{self, Coverage, Multiset},
+    programs,
+};
+
+/// A run has so many processes at most, or the faults keep it from ever ending.
+const LIVES_MAX: u32 = 100;
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was run.
+    pub scenario: Scenario,
+    /// The hash of all that happened.
+    pub trace_hash: u64,
+    /// What went wrong on purpose.
+    pub fired: Vec<Fired>,
+    /// For each deployment of tasks, how many faults had happened before, and the checkpoint gone back to.
+    pub restores: Vec<(usize, Option<CheckpointId>)>,
+    /// How many processes there were.
+    pub lives: u32,
+    /// The virtual time that it took, in milliseconds.
+    pub took_ms: u64,
+    /// What went wrong otherwise.
+    pub violations: Vec<String>,
+}
+
+impl Outcome {
+    /// What someone needs who is to find out why; `None` if all is well.
+    pub fn complaint(&self) -> Option<String> {
+        if self.violations.is_empty() {
+            return None;
+        }
+        let mut text = format!("seed {}: {}\n", self.scenario.seed, self.violations.join("\n  "));
+        for fired in &self.fired {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  fault: {} {}", fired.planned.act, fired.planned.when);
+        }
+        Some(text)
+    }
+}
+
+/// Runs a scenario to its end and judges it.
+pub fn run(scenario: Scenario) -> Outcome {
+    run_traced(scenario, &Trace::default())
+}
+
+/// As [`run`], with a trace that the caller may look at.
+pub fn run_traced(scenario: Scenario, trace: &Trace) -> Outcome {
+    quiet_planned_panics();
+    let _is_simulating = Simulating::begin();
+    let _seeded = random::seed_thread(scenario.seed);
+    let faults = Faults::new(scenario.faults.clone(), trace);
+    let _injector = fault::install_for_thread(Arc::new(faults.clone()));
+    let disk = Disk::default();
+    let world = World {
+        watch: Watch::new(&disk, trace, &faults),
+        values: Arc::default(),
+        trace: trace.clone(),
+        clock: SimClock::new(trace),
+        faults,
+        disk,
+        programs: Arc::new(ProgramRegistry::new(programs::SIMULATED)),
+        scenario,
+    };
+    let mut random = StdRng::seed_from_u64(world.scenario.seed);
+    let mut lives = 0;
+    let end = loop {
+        lives += 1;
+        match live(&world, random.random()) {
+            LifeEnd::Died(_) | LifeEnd::Stopped if lives < LIVES_MAX => world.disk.set_full(false),
+            end => break end,
+        }
+    };
+    judge(&world, end);
+    Outcome {
+        trace_hash: trace.hash(),
+        fired: world.faults.fired(),
+        restores: world.watch.restores(),
+        lives,
+        took_ms: trace.now_ms(),
+        violations: world.watch.violations(),
+        scenario: world.scenario,
+    }
+}
+
+fn judge(world: &World, end: LifeEnd) {
+    let coverage = match end {
+        LifeEnd::JobEnded(JobStatus::Finished) => Coverage::Whole,
+        LifeEnd::JobEnded(JobStatus::Canceled) if world.scenario.cancels() => Coverage::Part,
+        end => return world.watch.violated(format!("the job did not end well: {end:?}")),
+    };
+    let (seeds, count) = (world.scenario.data_seeds(), world.scenario.count);
+    compare(world, "records", &oracle::expected_records(&seeds, count), coverage);
+    compare(world, "windows", &oracle::expected_windows(&seeds, count), coverage);
+}
+
+fn compare(world: &World, what: &str, expected: &Multiset, coverage: Coverage) {
+    const SHOWN_MAX: usize = 5;
+    let folder = Path::new(OUTPUT).join(what);
+    let files = world.disk.names(&folder).into_iter().map(|name| {
+        let bytes = world.disk.read(&folder.join(&name)).unwrap_or_default();
+        (name, String::from_utf8_lossy(&bytes).into_owned())
+    });
+    let differences = oracle::compare_files(expected, files, coverage);
+    let shown: Vec<String> = differences.iter().take(SHOWN_MAX).map(ToString::to_string).collect();
+    if !differences.is_empty() {
+        world.watch.violated(format!(
+            "{} differences in the {what}: {}",
+            differences.len(),
+            shown.join("; ")
+        ));
+    }
+}
+
+thread_local! {
+    static IS_SIMULATING: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Simulating;
+
+impl Simulating {
+    fn begin() -> Self {
+        IS_SIMULATING.set(true);
+        Self
+    }
+}
+
+impl Drop for Simulating {
+    fn drop(&mut self) {
+        IS_SIMULATING.set(false);
+    }
+}
+
+/// A run panics as it is planned to, thousands of times; its supervisors report each.
+fn quiet_planned_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let message = info.payload_as_str().unwrap_or_default();
+            if !(IS_SIMULATING.get() && message.contains("(injected at ")) {
+                usual(info);
+            }
+        }));
+    });
+}
