@@ -1,8 +1,12 @@
 //! The command line. A user's own binary with its own programs calls [`main`] as well, and so is a whole server.
 
+mod chaos;
 mod client;
+mod faults;
+mod interrupt;
 mod jobs;
 mod start;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -26,6 +30,8 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("list", args)) => jobs::list(args),
         Some(("status", args)) => jobs::status(args),
         Some(("cancel", args)) => jobs::cancel(args),
+        Some(("verify", args)) => verify::verify(args, &programs),
+        Some(("chaos", args)) => chaos::chaos(args),
         _ => unreachable!("clap requires one of the subcommands"),
     };
     result.unwrap_or_else(|error| {
@@ -59,7 +65,11 @@ fn command(programs: &ProgramRegistry) -> Command {
                 .arg(server.clone())
                 .arg(json.clone()),
         )
-        .subcommand(Command::new("cancel").about("Cancel a job").arg(id).arg(server).arg(json))
+        .subcommand(
+            Command::new("cancel").about("Cancel a job").arg(id).arg(server.clone()).arg(json.clone()),
+        )
+        .subcommand(verify::command(programs, &server))
+        .subcommand(chaos::command(&server, &json))
 }
 
 /// Logs go to standard error; `RUST_LOG` sets what is logged.

@@ -238,6 +238,17 @@ fn a_failed_job_ends_the_run_with_its_cause() {
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     assert_fails(&headwater(&[]), 2, &["Usage: headwater <COMMAND>"]);
     assert_fails(&headwater(&["strat"]), 2, &["similar subcommand", "'start'"]);
+    assert_fails(&headwater(&["verify", "word_count"]), 2, &["--input is required"]);
+    let no_folder = ["verify", "socket_window_word_count", "--port", "9000"];
+    assert_fails(&headwater(&no_folder), 2, &["takes no folder `output`", "--output-arg", "host, port"]);
+    let other_folder = ["verify", "word_count", "--input", "x", "--output-arg", "rate"];
+    assert_fails(&headwater(&other_folder), 2, &["takes no folder `rate`"]);
+    let no_kind = ["verify", "word_count", "--input", "x", "--fault-kinds", "disk"];
+    assert_fails(&headwater(&no_kind), 2, &["'disk'", "checkpoint-coordinator"]);
+    let no_rate = ["chaos", "--job", "x", "--rate", "6"];
+    assert_fails(&headwater(&no_rate), 2, &["such as `6/min`", "found `6`"]);
+    let process = ["chaos", "--job", "x", "--kinds", "process"];
+    assert_fails(&headwater(&process), 2, &["'process'", "job-master"]);
     assert_fails(&headwater(&["start", "--slots", "0"]), 2, &["--slots", "1..=1024"]);
     assert_fails(&headwater(&["status"]), 2, &["<ID>"]);
     assert_fails(&headwater(&["run", "word_cuont"]), 2, &["word_count"]);
@@ -269,6 +280,15 @@ fn what_the_server_refuses_is_told_in_its_words() {
     assert_fails(&refused("/no/such/file", "1"), 1, &["argument `input`", "/no/such/file"]);
     let here = env!("CARGO_MANIFEST_DIR");
     assert_fails(&refused(here, "0"), 1, &["argument `rate`", "expected a number above 0, found 0"]);
+}
+
+#[test]
+fn a_game_day_needs_a_server_that_allows_it_and_a_job_that_runs() {
+    let server = Server::start();
+    let nobody = "0123456789abcdef0123456789abcdef";
+    assert_fails(&server.client(&["chaos", "--job", nobody]), 1, &["no job has the id", nobody]);
+    let id = server.submit_endless_job();
+    assert_fails(&server.client(&["chaos", "--job", &id]), 1, &["started with --chaos"]);
 }
 
 #[test]

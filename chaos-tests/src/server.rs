@@ -22,6 +22,8 @@ const LOG_LINES_SHOWN: usize = 60;
 /// A running process. Dropping this kills it.
 pub struct Server {
     process: Child,
+    /// Its address.
+    pub url: String,
     /// Its REST API.
     pub rest: Rest,
 }
@@ -48,7 +50,7 @@ impl Server {
             }
         });
         match url.recv_timeout(START_DEADLINE) {
-            Ok(url) => Ok(Self { process, rest: Rest::new(&url) }),
+            Ok(url) => Ok(Self { process, rest: Rest::new(&url), url }),
             Err(_) => {
                 // It may have ended by itself.
                 let _ = process.kill();

@@ -7,14 +7,37 @@ use headwater_core::job::ArgValue;
 use headwater_stream::ProgramRegistry;
 use serde_json::{Map, Value, json};
 
-use super::client::Client;
+use super::{client::Client, verify};
 
 /// How often an attached `run` asks how its job is.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) -> Command {
-    let options = [
+    let of_run = [
         Arg::new("name").long("name").help("the job's name [default: the one that the program gives it]"),
+        Arg::new("detached")
+            .long("detached")
+            .short('d')
+            .action(ArgAction::SetTrue)
+            .help("do not wait for the job's end"),
+    ];
+    let command = Command::new("run")
+        .about("Submit a program to a running server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand_value_name("PROGRAM")
+        .subcommand_help_heading("Programs");
+    programs.iter().fold(command, |command, program| {
+        let shared = [server.clone(), json.clone()];
+        let options = of_run.iter().cloned().chain(job_options()).chain(shared);
+        let with_options = program.command().args(options.map(|option| option.help_heading("Job options")));
+        command.subcommand(with_options)
+    })
+}
+
+/// How a job is to run, whatever its program.
+pub(super) fn job_options() -> [Arg; 3] {
+    [
         Arg::new("parallelism")
             .long("parallelism")
             .value_name("N")
@@ -32,25 +55,7 @@ pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) 
             .value_parser(key_and_value)
             .action(ArgAction::Append)
             .help("a configuration option, e.g. -D state.backend.type=hashmap"),
-        Arg::new("detached")
-            .long("detached")
-            .short('d')
-            .action(ArgAction::SetTrue)
-            .help("do not wait for the job's end"),
-    ];
-    let command = Command::new("run")
-        .about("Submit a program to a running server")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("PROGRAM")
-        .subcommand_help_heading("Programs");
-    programs.iter().fold(command, |command, program| {
-        let with_options = options.iter().fold(program.command(), |command, option| {
-            command.arg(option.clone().help_heading("Job options"))
-        });
-        let shared = [server, json].map(|arg| arg.clone().help_heading("Job options"));
-        command.subcommand(with_options.args(shared))
-    })
+    ]
 }
 
 /// The names that `run` gives a meaning of its own.
@@ -61,9 +66,10 @@ const TAKEN: [&str; 8] =
 pub(super) fn taken_argument(programs: &ProgramRegistry) -> Option<String> {
     let args =
         programs.iter().flat_map(|program| program.info.args.iter().map(|arg| (program.info.name, arg.name)));
-    let (program, arg) = args.into_iter().find(|(_, arg)| TAKEN.contains(arg))?;
+    let mut clashing = args.filter(|(_, arg)| TAKEN.contains(arg) || verify::is_taken(arg));
+    let (program, arg) = clashing.next()?;
     Some(format!(
-        "program `{program}` takes an argument `{arg}`, which `headwater run` uses itself: expected another name"
+        "program `{program}` takes an argument `{arg}`, which the command line uses itself: expected another name"
     ))
 }
 
@@ -72,7 +78,11 @@ pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Resu
     let (name, args) = args.subcommand().expect("clap requires a program");
     let program = programs.get(name).expect("the subcommands are the programs");
     let client = client(args);
-    let answer = client.post("/jobs", &submission(name, program.args_of(args), args))?;
+    let mut submission = submission(name, program.args_of(args), args);
+    if let Some(name) = args.get_one::<String>("name") {
+        submission["name"] = json!(name);
+    }
+    let answer = client.post("/jobs", &submission)?;
     let id = text(&answer, "id").to_owned();
     let as_json = args.get_flag("json");
     if args.get_flag("detached") {
@@ -101,7 +111,8 @@ pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Resu
     Ok(if text(&job, "state") == "FINISHED" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn submission(program: &str, program_args: headwater_core::job::Args, args: &ArgMatches) -> Value {
+/// A program with its arguments, and the [`job_options`] that were given.
+pub(super) fn submission(program: &str, program_args: headwater_core::job::Args, args: &ArgMatches) -> Value {
     let program_args: Map<String, Value> = program_args
         .into_iter()
         .filter_map(|(name, value)| match value {
@@ -110,9 +121,6 @@ fn submission(program: &str, program_args: headwater_core::job::Args, args: &Arg
         })
         .collect();
     let mut body = json!({ "program": program, "args": program_args });
-    if let Some(name) = args.get_one::<String>("name") {
-        body["name"] = json!(name);
-    }
     if let Some(parallelism) = args.get_one::<u32>("parallelism") {
         body["parallelism"] = json!(parallelism);
     }
@@ -242,6 +250,9 @@ mod tests {
             &[ArgSpec { name: "json", kind: ArgKind::Text, help: "", default: None, required: false }];
         let clashing = ProgramRegistry::new([Program::new("clashing", "", ARGS, |_, _| Ok(()))]);
         assert!(taken_argument(&clashing).unwrap().contains("`json`"));
+        const OF_VERIFY: &[ArgSpec] = &[ArgSpec { name: "faults", ..ARGS[0] }];
+        let clashing = ProgramRegistry::new([Program::new("clashing", "", OF_VERIFY, |_, _| Ok(()))]);
+        assert!(taken_argument(&clashing).unwrap().contains("`faults`"));
         assert_eq!(taken_argument(&crate::programs::registry()), None);
     }
 

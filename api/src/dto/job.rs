@@ -205,11 +205,16 @@ fn vertex_kind(kind: VertexKind) -> &'static str {
 
 const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "credential", "api-key", "apikey"];
 
+/// Whether an argument's name looks like that of a secret, so that its value is not shown.
+pub fn is_secret(name: &str) -> bool {
+    let plain_name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET_WORDS.iter().any(|word| plain_name.contains(word))
+}
+
 fn shown_args(args: &Args) -> BTreeMap<String, Value> {
     let shown = |(name, value): (&String, &ArgValue)| {
-        let plain_name = name.to_ascii_lowercase().replace('_', "-");
         let value = match value {
-            _ if SECRET_WORDS.iter().any(|word| plain_name.contains(word)) => Value::from("******"),
+            _ if is_secret(name) => Value::from("******"),
             ArgValue::Text(text) => Value::from(text.as_str()),
             ArgValue::Float(number) => Value::from(*number),
             ArgValue::Integer(number) => Value::from(*number),

@@ -10,7 +10,7 @@ mod program;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use exception::{Exception, Exceptions, Recovery};
-pub use job::{Actor, Edge, JobDetails, Subtask, Vertex};
+pub use job::{Actor, Edge, JobDetails, Subtask, Vertex, is_secret};
 pub use options::written as written_options;
 pub use overview::{JobSummary, Jobs, Overview};
 pub use program::{Argument, Program, Programs};

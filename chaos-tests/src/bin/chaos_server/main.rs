@@ -1,5 +1,6 @@
 //! A whole headwater server whose programs are made to be judged.
 
+mod clock;
 mod lines;
 mod sabotage;
 
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
         sequences::PANICKING,
         sabotage::PROGRAM,
         lines::PROGRAM,
+        clock::PROGRAM,
     ]))
 }
