@@ -78,6 +78,8 @@ impl Server {
         state.purge_all()?;
         let checkpoints = Arc::new(FileCheckpointStore::new(state.clone()));
         let store = Arc::new(RocksJobStore::open(&options.data_dir.join("jobs"))?);
+        let synced = state.fs().sync_folder(&options.data_dir);
+        synced.with_context(|| format!("cannot sync {}", options.data_dir.display()))?;
         let clock = Arc::new(SystemClock);
         let (reports, events) = unbounded_channel();
         let worker = worker::start(WorkerConfig {

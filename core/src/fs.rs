@@ -67,6 +67,20 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 }
 
+/// Makes a folder with its parents, all of which are there after a power loss, too: a folder's name is durable once its
+/// parent was synced. Parents that may not be read are not ours, and have long been there.
+pub fn create_folder_durably(fs: &dyn FileSystem, folder: &Path) -> io::Result<()> {
+    fs.create_folder(folder)?;
+    let parents = folder.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
+    for parent in parents {
+        match fs.sync_folder(parent) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 /// The machine's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalFileSystem;

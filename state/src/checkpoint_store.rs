@@ -1,6 +1,12 @@
 //! Completed checkpoints: a checkpoint is completed if its folder has a manifest, and with the manifest it begins and ends.
 
-use std::{io, io::ErrorKind, path::Path};
+use std::{
+    collections::BTreeSet,
+    io,
+    io::ErrorKind,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use headwater_core::{
     checkpoint::{FileRef, KeyedStateHandle, Manifest},
@@ -24,12 +30,14 @@ const TEMPORARY_MANIFEST: &str = "manifest.new";
 #[derive(Clone)]
 pub struct FileCheckpointStore {
     env: StateEnv,
+    /// Those that this process knows to be durable.
+    durable: Arc<Mutex<BTreeSet<(JobId, CheckpointId)>>>,
 }
 
 impl FileCheckpointStore {
     /// The checkpoints of a data folder.
     pub fn new(env: StateEnv) -> Self {
-        Self { env }
+        Self { env, durable: Arc::default() }
     }
 
     /// Runs what blocks where it keeps nobody waiting.
@@ -60,9 +68,20 @@ impl FileCheckpointStore {
             .and_then(|()| self.fs().rename(&temporary, &path))
             .and_then(|()| try_reach(FaultPoint::ManifestRenamed))
             .map_err(StateError::io("name", &path))?;
-        sync_folders_up_to(self.fs(), &folder, &self.env.layout().checkpoints())?;
+        self.make_durable(manifest.job, manifest.checkpoint)?;
         reach(FaultPoint::CheckpointDurable);
         Ok(bytes.len() as u64)
+    }
+
+    fn make_durable(&self, job: JobId, checkpoint: CheckpointId) -> Result<(), StateError> {
+        let folder = self.env.layout().checkpoint(job, checkpoint);
+        sync_folders_up_to(self.fs(), &folder, &self.env.layout().checkpoints())?;
+        self.durable().insert((job, checkpoint));
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, BTreeSet<(JobId, CheckpointId)>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -76,7 +95,14 @@ impl FileCheckpointStore {
         let mut damaged = Vec::new();
         for checkpoint in self.completed(job)?.into_iter().rev() {
             match self.read(job, checkpoint)? {
-                Ok(manifest) => return Ok(LatestCheckpoint { manifest: Some(manifest), damaged }),
+                Ok(manifest) => {
+                    // A process that was killed may have given the manifest its name and not synced it. Sinks are about to
+                    // commit because of it, so it must not be gone after a power loss.
+                    if !self.durable().contains(&(job, checkpoint)) {
+                        self.make_durable(job, checkpoint)?;
+                    }
+                    return Ok(LatestCheckpoint { manifest: Some(manifest), damaged });
+                }
                 Err(reason) => damaged.push((checkpoint, reason)),
             }
         }
@@ -136,6 +162,7 @@ impl FileCheckpointStore {
     fn remove(&self, job: JobId, checkpoint: CheckpointId) -> Result<(), StateError> {
         let folder = self.env.layout().checkpoint(job, checkpoint);
         let manifest = folder.join(MANIFEST);
+        self.durable().remove(&(job, checkpoint));
         match self.fs().remove_file(&manifest) {
             // Else a power loss may bring the manifest back and not the files.
             Ok(()) => sync_folder(self.fs(), &folder)?,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use headwater_core::{
-    fs::{FileSystem, LocalFileSystem},
+    fs::{FileSystem, LocalFileSystem, create_folder_durably},
     ids::JobId,
 };
 
@@ -41,8 +41,9 @@ impl StateEnv {
     /// must use the heap backend.
     pub fn open_in(data_dir: &Path, fs: Arc<dyn FileSystem>, blocking: Blocking) -> Result<Self, StateError> {
         let layout = Layout::new(data_dir);
-        create_folder(&*fs, &layout.checkpoints())?;
-        create_folder(&*fs, &layout.work())?;
+        for folder in [layout.checkpoints(), layout.work()] {
+            create_folder_durably(&*fs, &folder).map_err(StateError::io("create", &folder))?;
+        }
         Ok(Self { inner: Arc::new(Inner { layout, fs, blocking, memory: OnceLock::new() }) })
     }
 

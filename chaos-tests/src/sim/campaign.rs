@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     ops::Range,
+    panic::catch_unwind,
     str::FromStr,
     sync::{
         Mutex, PoisonError,
@@ -116,7 +117,13 @@ pub fn run_all(kind: Kind, seeds: Range<u64>, threads: usize, complain: impl Fn(
         while let seed = next.fetch_add(1, Ordering::SeqCst)
             && seed < seeds.end
         {
-            let outcome = run(kind.scenario(seed));
+            let Ok(outcome) = catch_unwind(|| run(kind.scenario(seed))) else {
+                complain(format!("seed {seed}: the simulation panicked; again with: {}", replay(kind, seed)));
+                let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+                summary.runs += 1;
+                summary.violations += 1;
+                continue;
+            };
             if let Some(complaint) = outcome.complaint() {
                 complain(format!("{complaint}  again with: {}", replay(kind, seed)));
             }

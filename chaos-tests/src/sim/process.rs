@@ -1,6 +1,12 @@
 //! One simulated process: from its start until its job has ended, it is stopped, or it dies.
 
-use std::{cell::Cell, path::Path, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use headwater::{
     actors::{
@@ -97,14 +103,15 @@ async fn begin_and_drive(world: &World, disk: &ProcessDisk, seed: u64) -> LifeEn
     let mut commands = world.faults.begin_life(disk);
     let mut random = StdRng::seed_from_u64(seed);
     let drive = async {
-        match begin(world, disk, &mut random) {
-            Ok((handle, worker)) => {
+        match catch_unwind(AssertUnwindSafe(|| begin(world, disk, &mut random))) {
+            Ok(Ok((handle, worker))) => {
                 let mut process = Process { world, handle, worker, random };
                 process.drive(&mut commands).await
             }
             // A fault struck while it started: a server ends then, and is started again.
-            Err(error) => {
-                world.trace.note(format_args!("the process cannot start: {error}"));
+            failed => {
+                let why = failed.map(|begun| begun.err().map(|error| error.to_string())).ok().flatten();
+                world.trace.note(format_args!("the process cannot start: {why:?}"));
                 match commands.try_recv() {
                     Ok(Command::Die(death)) => LifeEnd::Died(death),
                     _ => LifeEnd::Died(Death::Process),

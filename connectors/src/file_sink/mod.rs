@@ -22,7 +22,7 @@ use headwater_actors::{
 use headwater_core::{
     codec,
     fault::{FaultPoint, reach},
-    fs::FileSystem,
+    fs::{FileSystem, create_folder_durably},
     ids::CheckpointId,
 };
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,7 @@ impl<T: Display + 'static> Sink<T> for FileSink {
         state: Option<&[u8]>,
         prepared: &[&[u8]],
     ) -> Result<FileWriter, TaskError> {
+        let is_restored = state.is_some();
         let state = state.map(codec::decode::<State>).transpose()?.unwrap_or_default();
         let mut kept = HashSet::new();
         for bytes in prepared {
@@ -107,15 +108,19 @@ impl<T: Display + 'static> Sink<T> for FileSink {
             part: None,
             closed: Vec::new(),
         };
-        writer.prepare_folder()?;
+        writer.prepare_folder(is_restored)?;
         writer.remove_orphans(&kept)?;
         Ok(writer)
     }
 }
 
 impl FileWriter {
-    /// Makes the folder, and finds out now rather than at the first row whether it can be written to.
-    fn prepare_folder(&self) -> Result<(), TaskError> {
+    /// Makes the folder, which is durable once something was restored, and finds out now rather than at the first row whether
+    /// it can be written to.
+    fn prepare_folder(&self, is_durable: bool) -> Result<(), TaskError> {
+        if !is_durable {
+            create_folder_durably(&*self.fs, &self.folder).map_err(|error| self.failed("make", error))?;
+        }
         let probe = self.folder.join(self.in_progress_name("probe"));
         self.fs
             .create_folder(&self.folder)

@@ -19,7 +19,7 @@ use std::{
 
 use headwater_core::{
     fault::{FaultPoint, try_reach},
-    fs::{FileSystem, FileWriter},
+    fs::{FileSystem, FileWriter, create_folder_durably},
 };
 
 use frame::{Scan, scan};
@@ -86,7 +86,7 @@ impl Journal {
         position: Option<u64>,
         bytes_max: u64,
     ) -> Result<Self, Error> {
-        fs.create_folder(folder).map_err(io_error("make the journal folder", folder))?;
+        create_folder_durably(&**fs, folder).map_err(io_error("make the journal folder", folder))?;
         let segments = Segments::list(fs, folder)?;
         if let Some(last) = segments.last() {
             let path = segments.path(last.first);
