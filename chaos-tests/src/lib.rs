@@ -14,5 +14,6 @@ pub mod promise;
 pub mod records;
 pub mod rest;
 pub mod run;
+pub mod sabotage;
 pub mod server;
 pub mod sim;

@@ -3,9 +3,6 @@
 use crate::records::{OUT_OF_ORDER_MS, Record, WINDOW_MS, WindowTotal, record_at};
 use headwater::prelude::*;
 
-/// Those that can run in a simulation.
-pub const SIMULATED: [Program; 2] = [KEYED, UNION];
-
 /// What all of these programs take.
 pub const ARGS: &[ArgSpec] = &[
     ArgSpec {

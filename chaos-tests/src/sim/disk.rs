@@ -36,6 +36,7 @@ struct State {
     folders: BTreeMap<PathBuf, Folder>,
     next_file: u64,
     is_full: bool,
+    is_lying: bool,
 }
 
 #[derive(Default)]
@@ -138,6 +139,11 @@ impl Disk {
         self.lock().is_full = is_full;
     }
 
+    /// Says that it syncs what it does not, or does.
+    pub fn set_lying(&self, is_lying: bool) {
+        self.lock().is_lying = is_lying;
+    }
+
     /// A file's bytes, for those who judge.
     pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.lock();
@@ -205,6 +211,15 @@ impl State {
             Some(Node::Folder) => Err(ErrorKind::IsADirectory.into()),
             None => Err(ErrorKind::NotFound.into()),
         }
+    }
+
+    fn sync_file(&mut self, id: u64) -> io::Result<()> {
+        let is_lying = self.is_lying;
+        let file = self.files.get_mut(&id).ok_or(ErrorKind::NotFound)?;
+        if !is_lying {
+            file.synced.clone_from(&file.bytes);
+        }
+        Ok(())
     }
 
     fn create_folder(&mut self, path: &Path) {
@@ -304,9 +319,7 @@ impl Write for OpenFile {
 impl FileWriter for OpenFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.begin(Some(FaultPoint::StorageSync), "sync", &self.path)?;
-        let file = state.files.get_mut(&self.id).ok_or(ErrorKind::NotFound)?;
-        file.synced.clone_from(&file.bytes);
-        Ok(())
+        state.sync_file(self.id)
     }
 }
 
@@ -392,16 +405,17 @@ impl FileSystem for ProcessDisk {
     fn sync_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.begin(Some(FaultPoint::StorageSync), "sync", path)?;
         let id = state.file(path)?;
-        let file = state.files.get_mut(&id).ok_or(ErrorKind::NotFound)?;
-        file.synced.clone_from(&file.bytes);
-        Ok(())
+        state.sync_file(id)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.begin(Some(FaultPoint::StorageSyncFolder), "sync folder", folder)?;
+        let is_lying = state.is_lying;
         let folder = state.folders.get_mut(folder).ok_or(ErrorKind::NotFound)?;
-        folder.synced.clone_from(&folder.names);
-        folder.changes.clear();
+        if !is_lying {
+            folder.synced.clone_from(&folder.names);
+            folder.changes.clear();
+        }
         Ok(())
     }
 }

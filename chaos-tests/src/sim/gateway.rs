@@ -40,8 +40,6 @@ pub struct Watch {
 struct Seen {
     /// The newest that was triggered; 0 if none was.
     triggered: u64,
-    /// The newest whose completion was told; 0 if none was.
-    completed: u64,
     violations: Vec<String>,
     process: Option<ProcessDisk>,
     attempts: BTreeMap<ExecutionAttemptId, (JobId, VertexKind)>,
@@ -131,8 +129,7 @@ impl Watch {
                 if !self.durable(*job).contains(checkpoint) {
                     self.violated(format!("checkpoint {checkpoint} is told of, but it is not durable"));
                 }
-                let mut seen = self.lock();
-                seen.completed = seen.completed.max(checkpoint.0);
+                self.faults.set_completed(*checkpoint);
             }
             ToWorker::CheckpointAborted { job, checkpoint, .. } => {
                 self.trace.note(format_args!("aborted {checkpoint}"));

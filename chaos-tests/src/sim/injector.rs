@@ -24,6 +24,8 @@ pub struct Fired {
     pub planned: Planned,
     /// The newest checkpoint that was triggered before.
     pub under_way: Option<CheckpointId>,
+    /// The newest checkpoint that the tasks were told is durable.
+    pub completed: Option<CheckpointId>,
 }
 
 /// How a process ends before its job does.
@@ -56,14 +58,21 @@ struct Inner {
     reached: BTreeMap<FaultPoint, u32>,
     fired: Vec<Fired>,
     under_way: Option<CheckpointId>,
+    completed: Option<CheckpointId>,
     process: Option<(ProcessDisk, UnboundedSender<Command>)>,
 }
 
 impl Faults {
     /// Faults that are still to happen.
     pub fn new(planned: Vec<Planned>, trace: &Trace) -> Self {
-        let inner =
-            Inner { planned, reached: BTreeMap::new(), fired: Vec::new(), under_way: None, process: None };
+        let inner = Inner {
+            planned,
+            reached: BTreeMap::new(),
+            fired: Vec::new(),
+            under_way: None,
+            completed: None,
+            process: None,
+        };
         Self { inner: Arc::new(Mutex::new(inner)), trace: trace.clone() }
     }
 
@@ -104,6 +113,11 @@ impl Faults {
         self.lock().under_way = Some(checkpoint);
     }
 
+    /// The tasks are told that a checkpoint is durable.
+    pub fn set_completed(&self, checkpoint: CheckpointId) {
+        self.lock().completed = Some(checkpoint);
+    }
+
     /// What has happened so far.
     pub fn fired(&self) -> Vec<Fired> {
         self.lock().fired.clone()
@@ -112,8 +126,8 @@ impl Faults {
     fn fire(&self, planned: Planned) -> Option<Fault> {
         self.trace.note(format_args!("FAULT {} {}", planned.act, planned.when));
         let mut inner = self.lock();
-        let under_way = inner.under_way;
-        inner.fired.push(Fired { planned, under_way });
+        let fired = Fired { planned, under_way: inner.under_way, completed: inner.completed };
+        inner.fired.push(fired);
         let (disk, commands) = inner.process.clone()?;
         drop(inner);
         let tell = |command| {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     oracle::{self, Coverage, Multiset},
-    programs,
+    programs, sabotage,
 };
 
 /// A run has so many processes at most, or the faults keep it from ever ending.
@@ -78,6 +78,7 @@ pub fn run_traced(scenario: Scenario, trace: &Trace) -> Outcome {
     let faults = Faults::new(scenario.faults.clone(), trace);
     let _injector = fault::install_for_thread(Arc::new(faults.clone()));
     let disk = Disk::default();
+    disk.set_lying(scenario.disk_lies);
     let world = World {
         watch: Watch::new(&disk, trace, &faults),
         values: Arc::default(),
@@ -85,7 +86,7 @@ pub fn run_traced(scenario: Scenario, trace: &Trace) -> Outcome {
         clock: SimClock::new(trace),
         faults,
         disk,
-        programs: Arc::new(ProgramRegistry::new(programs::SIMULATED)),
+        programs: Arc::new(ProgramRegistry::new([programs::KEYED, programs::UNION, sabotage::PROGRAM])),
         scenario,
     };
     let mut random = StdRng::seed_from_u64(world.scenario.seed);

@@ -162,6 +162,10 @@ pub struct Scenario {
     pub message_ms_max: u64,
     /// The longest that an operation of the disk takes.
     pub disk_ms_max: u64,
+    /// What is wrong with the program, of the sabotaged one.
+    pub mistake: Option<&'static str>,
+    /// Whether the disk says that it has synced without having done so.
+    pub disk_lies: bool,
     /// The faults.
     pub faults: Vec<Planned>,
 }
@@ -206,6 +210,8 @@ impl Scenario {
             options,
             message_ms_max: *[0, 2, 10].choose(&mut random).expect("some"),
             disk_ms_max: *[0, 3, 20].choose(&mut random).expect("some"),
+            mistake: None,
+            disk_lies: false,
             faults: Vec::new(),
         }
     }
@@ -255,10 +261,11 @@ impl Scenario {
             ("rate", ArgValue::Text(self.rate.to_string())),
             ("output", ArgValue::Text(OUTPUT.to_owned())),
         ];
+        let mistake = self.mistake.map(|mistake| ("mistake", ArgValue::Text(mistake.to_owned())));
         JobSpec {
             name: String::new(),
             program: self.program.to_owned(),
-            args: args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            args: args.into_iter().chain(mistake).map(|(name, value)| (name.to_owned(), value)).collect(),
             options,
         }
     }

@@ -3,7 +3,7 @@
 use headwater::core::time::{Clock, SystemClock};
 use headwater::prelude::*;
 
-use crate::sequences::{ARGS, Shape};
+use headwater_chaos_tests::programs::{ARGS, Shape};
 
 /// The program.
 pub const PROGRAM: Program =

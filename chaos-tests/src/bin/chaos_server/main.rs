@@ -2,21 +2,20 @@
 
 mod clock;
 mod lines;
-mod sabotage;
 
 use std::process::ExitCode;
 
 use headwater::stream::ProgramRegistry;
-use headwater_chaos_tests::programs as sequences;
+use headwater_chaos_tests::{programs, sabotage};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     headwater::cli::main(ProgramRegistry::new([
-        sequences::KEYED,
-        sequences::UNION,
-        sequences::PANICKING,
+        programs::KEYED,
+        programs::UNION,
+        programs::PANICKING,
         sabotage::PROGRAM,
         lines::PROGRAM,
         clock::PROGRAM,

@@ -2,24 +2,25 @@
 //! nothing wrong with what comes out of them then, it would be no oracle.
 
 use std::{
-    fs::{self, File},
-    io::Write,
     mem::{replace, take},
     path::PathBuf,
     task::{Context, Poll, ready},
 };
 
-use headwater::{core::ids::CheckpointId, prelude::*};
+use crate::{
+    programs::{ARGS, Shape, event_time, windows},
+    records::Record,
+};
+use headwater::{
+    core::{fs::FileWriter, ids::CheckpointId},
+    prelude::*,
+};
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
     operator::SourceStatus,
     sink::{Sink, SinkWriter},
     source::{Source, SourceReader},
-};
-use headwater_chaos_tests::{
-    programs::{ARGS, Shape, event_time, windows},
-    records::Record,
 };
 
 /// How many records the forgetful operator holds; the number of records per subtask must be a multiple of it.
@@ -136,14 +137,16 @@ impl Sink<Record> for PublishAtOnce {
 
     fn open(&self, context: &TaskContext, _: Option<&[u8]>, _: &[&[u8]]) -> Result<PublishedFile, TaskError> {
         let path = self.folder.join(format!("part-{}", context.attempt));
-        let file = fs::create_dir_all(&self.folder)
-            .and_then(|()| File::create(&path))
+        let fs = context.fs();
+        let file = fs
+            .create_folder(&self.folder)
+            .and_then(|()| fs.create_new(&path))
             .map_err(|error| TaskError::io(format_args!("cannot make {}", path.display()), error))?;
         Ok(PublishedFile(file))
     }
 }
 
-struct PublishedFile(File);
+struct PublishedFile(Box<dyn FileWriter>);
 
 impl SinkWriter<Record> for PublishedFile {
     fn write(&mut self, batch: &mut Batch<Record>) -> Result<(), TaskError> {

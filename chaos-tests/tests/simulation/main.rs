@@ -1,0 +1,7 @@
+//! The whole engine on one thread, in virtual time: see `headwater_chaos_tests::sim`.
+
+mod deaths;
+mod journal;
+mod random;
+mod repeatable;
+mod sabotage;
