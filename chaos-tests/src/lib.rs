@@ -8,10 +8,13 @@
 pub mod history;
 pub mod job;
 pub mod line_server;
+pub mod matrix;
 pub mod oracle;
 pub mod programs;
 pub mod promise;
+pub mod real;
 pub mod records;
+pub mod reliability;
 pub mod rest;
 pub mod run;
 pub mod sabotage;

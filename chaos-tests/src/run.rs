@@ -324,7 +324,7 @@ impl Run {
     }
 
     /// What someone needs who is to find out why. The folder is kept.
-    pub(crate) fn into_report(mut self, error: &anyhow::Error) -> String {
+    pub fn into_report(mut self, error: &anyhow::Error) -> String {
         // It may be that very server that does not answer.
         let _ = self.observe();
         let test = thread::current().name().unwrap_or_default().to_owned();
