@@ -83,6 +83,40 @@ pub fn expected_windows(seeds: &[u64], count: u64) -> Multiset {
     multiset(lines)
 }
 
+/// What all windows of each key have together, as one window that begins at 0.
+pub fn expected_totals(seeds: &[u64], count: u64) -> Multiset {
+    let mut totals: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for record in records(seeds, count) {
+        let (count, sum) = totals.entry(record.key).or_default();
+        *count += 1;
+        *sum += record.sequence;
+    }
+    multiset(total_lines(totals))
+}
+
+/// Files of windows with all windows of a key added up, for windows whose bounds follow from chance.
+pub fn added_up(files: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let (committed, others): (Vec<_>, Vec<_>) = files.partition(|(name, _)| is_committed(name));
+    let mut totals: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for line in committed.iter().flat_map(|(_, text)| text.lines()) {
+        let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
+        // A line of another form is counted for a key that no record has.
+        let (key, count, sum) = match numbers[..] {
+            [key, _, count, sum] => (key, count, sum),
+            _ => (u64::MAX, 1, 0),
+        };
+        let total = totals.entry(key).or_default();
+        *total = (total.0 + count, total.1 + sum);
+    }
+    let text = total_lines(totals).collect::<Vec<_>>().join("\n");
+    others.into_iter().chain([("part-all".to_owned(), text)]).collect()
+}
+
+fn total_lines(totals: BTreeMap<u64, (u64, u64)>) -> impl Iterator<Item = String> {
+    let line = |(key, (count, sum))| WindowTotal { key, start_ms: 0, count, sum }.to_string();
+    totals.into_iter().map(line)
+}
+
 fn multiset(lines: impl Iterator<Item = String>) -> Multiset {
     let mut counts = Multiset::new();
     for line in lines {

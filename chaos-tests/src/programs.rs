@@ -51,12 +51,19 @@ pub const UNION: Program = Program::new(
     union,
 );
 
+/// Windows by the clock: what is in which follows from chance, but not what all of a key have together.
+pub const TICKING: Program =
+    Program::new("ticking_sequences", "As keyed_sequences, with windows in processing time", ARGS, ticking);
+
 /// Panics, whenever it comes to a certain record.
 pub const PANICKING: Program =
     Program::new("panicking_sequences", "Reads a seed's records and panics at one of them", ARGS, panicking);
 
 /// The second source's share of the first one's rate.
 const SLOWER: f64 = 0.75;
+
+/// The size of the windows in processing time.
+const TICK_MS: u64 = 30;
 
 /// The record that the panicking program panics at.
 const PANICS_AT: (u64, u64) = (7, 20);
@@ -134,6 +141,21 @@ fn union(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), Pro
     env.execute("Union of sequences")
 }
 
+fn ticking(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
+    let shape = Shape::of(args)?;
+    let records = env.from_source("Sequences", shape.source(shape.seed)).fork();
+    records.stream().write_as_text(shape.records_folder());
+    totals(
+        records
+            .stream()
+            .key_by(|record| record.key)
+            .window(TumblingProcessingTimeWindows::of(Duration::from_millis(TICK_MS))),
+    )
+    .write_as_text(shape.windows_folder())
+    .set_parallelism(2);
+    env.execute("Ticking sequences")
+}
+
 fn panicking(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
     let shape = Shape::of(args)?;
     env.from_source("Sequences", shape.source(shape.seed))
@@ -148,15 +170,24 @@ fn panicking(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(),
 
 /// The totals by key and window.
 pub fn windows<C: Chain<Out = Record>>(records: DataStream<C>) -> DataStream<Identity<WindowTotal>> {
-    records
-        .key_by(|record| record.key)
-        .window(TumblingEventTimeWindows::of(Duration::from_millis(WINDOW_MS as u64)))
-        .aggregate(Totals, |key, window, (count, sum)| WindowTotal {
-            key: *key,
-            start_ms: window.start_ms,
-            count,
-            sum,
-        })
+    totals(
+        records
+            .key_by(|record| record.key)
+            .window(TumblingEventTimeWindows::of(Duration::from_millis(WINDOW_MS as u64))),
+    )
+}
+
+fn totals<C, F>(records: WindowedStream<C, u64, F>) -> DataStream<Identity<WindowTotal>>
+where
+    C: Chain<Out = Record>,
+    F: Fn(&Record) -> u64 + Clone + Send + Sync + 'static,
+{
+    records.aggregate(Totals, |key, window, (count, sum)| WindowTotal {
+        key: *key,
+        start_ms: window.start_ms,
+        count,
+        sum,
+    })
 }
 
 /// How many records, and the sum of their sequence numbers.

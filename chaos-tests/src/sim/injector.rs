@@ -1,7 +1,7 @@
 //! Lets the planned faults happen where and when they are planned.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -121,6 +121,11 @@ impl Faults {
     /// What has happened so far.
     pub fn fired(&self) -> Vec<Fired> {
         self.lock().fired.clone()
+    }
+
+    /// The points that were reached.
+    pub fn reached(&self) -> BTreeSet<FaultPoint> {
+        self.lock().reached.keys().copied().collect()
     }
 
     fn fire(&self, planned: Planned) -> Option<Fault> {

@@ -179,7 +179,7 @@ impl Scenario {
     /// A run without faults.
     pub fn calm(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let (program, sources) = *[("keyed_sequences", 1), ("keyed_sequences", 1), ("union_sequences", 2)]
+        let (program, sources) = *[("keyed_sequences", 1), ("union_sequences", 2), ("ticking_sequences", 1)]
             .choose(&mut random)
             .expect("there are some");
         let mut options = BTreeMap::new();

@@ -1,5 +1,8 @@
 //! Any faults, at any time.
 
+use std::collections::BTreeSet;
+
+use headwater::core::fault::FaultPoint;
 use headwater_chaos_tests::sim::{
     campaign::{Kind, replay, run_all},
     run::run,
@@ -29,6 +32,19 @@ fn no_faults_lose_or_double_a_record_or_leave_a_job_stuck() {
     let summary = run_all(Kind::Random, seeds, 2, |complaint| eprintln!("{complaint}"));
     println!("{summary}");
     assert_eq!(summary.violations, 0, "the complaints above say which seeds, and how to replay them");
+}
+
+#[test]
+fn every_fault_point_is_reached_but_those_of_the_journal() {
+    // It is simulated by itself, and a source has it in real processes only.
+    let of_journal = [FaultPoint::JournalAppend, FaultPoint::JournalAppended, FaultPoint::JournalRelease];
+    let reached: BTreeSet<FaultPoint> =
+        (0..200).flat_map(|seed| run(Kind::Random.scenario(seed)).reached).collect();
+    let missed: Vec<&FaultPoint> = FaultPoint::ALL
+        .iter()
+        .filter(|point| !reached.contains(point) && !of_journal.contains(point))
+        .collect();
+    assert_eq!(missed, Vec::<&FaultPoint>::new());
 }
 
 #[test]

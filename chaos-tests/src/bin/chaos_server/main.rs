@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     headwater::cli::main(ProgramRegistry::new([
         programs::KEYED,
         programs::UNION,
+        programs::TICKING,
         programs::PANICKING,
         sabotage::PROGRAM,
         lines::PROGRAM,
