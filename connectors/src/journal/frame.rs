@@ -134,6 +134,13 @@ impl Scan<'_> {
         (1..rest.len()).any(|at| Frame::parse(&rest[at..], later.clone()).is_some())
     }
 
+    /// Whether what is not a frame has the length that its header says. A torn frame is shorter, so this one was whole once.
+    pub(super) fn ends_in_a_full_frame(&self) -> bool {
+        let rest = &self.bytes[self.offset..];
+        let length = rest.first_chunk::<LENGTH_BYTES>().map(|length| u32::from_le_bytes(*length) as usize);
+        length.is_some_and(|length| length > 0 && rest.len() == HEADER_BYTES + length)
+    }
+
     /// For people: what lies where a frame should.
     pub(super) fn what_is_there(&self) -> String {
         match self.bytes.len() - self.offset {

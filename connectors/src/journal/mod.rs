@@ -5,7 +5,8 @@
 //! named by their first record; a segment is removed as a whole once checkpoints cover it.
 //!
 //! A crash can leave one torn frame at the end of the last segment. It was never synced, so its records were never
-//! seen: it is cut off. A frame that cannot be read anywhere else is damage, and an error.
+//! seen: it is cut off. A frame that cannot be read anywhere else is damage, and an error; so is one that has its full
+//! length, which a torn one lacks, and an end before the position of a checkpoint, whose records were all synced.
 
 mod frame;
 mod segments;
@@ -42,7 +43,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A frame that was synced is not what it was.
-    #[error("the journal segment `{path}` is damaged at byte {offset}: {why}")]
+    #[error("the journal segment `{path}` is damaged at byte {offset}: {why}; {REMEDY}")]
     Damaged {
         /// The segment.
         path: PathBuf,
@@ -53,7 +54,8 @@ pub enum Error {
     },
     /// Records are missing.
     #[error(
-        "the journal `{folder}` begins at record {found}, but record {expected} is needed: it was released or removed"
+        "the journal `{folder}` begins at record {found}, but record {expected} is needed: it was released or removed; \
+         {REMEDY}"
     )]
     Missing {
         /// The journal.
@@ -63,7 +65,24 @@ pub enum Error {
         /// The first record there is.
         found: u64,
     },
+    /// Its end is missing.
+    #[error(
+        "the journal `{folder}` ends before record {found}, but a checkpoint covers all before record {expected}: it was \
+         cut short or removed, and what it held besides is lost; {REMEDY}"
+    )]
+    CutShort {
+        /// The journal.
+        folder: PathBuf,
+        /// The checkpoint's position.
+        expected: u64,
+        /// The number after the last record there is.
+        found: u64,
+    },
 }
+
+/// What can be done about damage.
+const REMEDY: &str =
+    "put the folder back as it was, from a copy, or submit the job anew to go on without what is lost";
 
 /// An open journal. There must be only one at a time for a folder; that is for the caller to ensure.
 #[derive(Debug)]
@@ -77,9 +96,9 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, or makes one. With a `position`, removes what lies before it; a position beyond the
-    /// end, as that of a savepoint that was moved here, begins the journal anew there. `bytes_max` is the size that the
-    /// caller means to keep to: segments are made small enough for it.
+    /// Opens the journal in `folder`, or makes one if there is no `position` of a checkpoint that it must reach. Releases
+    /// nothing: that position may turn out not to be the one to go on from. `bytes_max` is the size that the caller means to
+    /// keep to: segments are made small enough for it.
     pub fn open(
         fs: &Arc<dyn FileSystem>,
         folder: &Path,
@@ -88,21 +107,22 @@ impl Journal {
     ) -> Result<Self, Error> {
         create_folder_durably(&**fs, folder).map_err(io_error("make the journal folder", folder))?;
         let segments = Segments::list(fs, folder)?;
-        if let Some(last) = segments.last() {
-            let path = segments.path(last.first);
-            let end = recover(&**fs, &path, last.first)?;
-            if position.is_none_or(|position| position <= end.next) {
-                let active = fs.append(&path).map_err(io_error("open", &path))?;
-                segments.set_active_bytes(end.bytes);
-                segments.release(position.unwrap_or(0))?;
-                return Ok(Self::with(segments, active, end.next, bytes_max));
-            }
-            tracing::warn!(path = %path.display(), end = end.next, ?position, "the journal is behind: it begins anew");
-        }
-        let first = position.unwrap_or(0);
-        segments.clear()?;
-        let active = segments.add(first)?;
-        Ok(Self::with(segments, active, first, bytes_max))
+        let reached = |found: u64| match position.filter(|expected| *expected > found) {
+            Some(expected) => Err(Error::CutShort { folder: folder.to_owned(), expected, found }),
+            None => Ok(()),
+        };
+        let Some(last) = segments.last() else {
+            reached(0)?;
+            let active = segments.add(0)?;
+            return Ok(Self::with(segments, active, 0, bytes_max));
+        };
+        let path = segments.path(last.first);
+        let (end, torn_bytes) = find_end(&**fs, &path, last.first)?;
+        reached(end.next)?;
+        make_whole(&**fs, &path, &end, torn_bytes)?;
+        let active = fs.append(&path).map_err(io_error("open", &path))?;
+        segments.set_active_bytes(end.bytes);
+        Ok(Self::with(segments, active, end.next, bytes_max))
     }
 
     fn with(segments: Segments, active: Box<dyn FileWriter>, next: u64, bytes_max: u64) -> Self {
@@ -190,22 +210,26 @@ struct End {
     bytes: u64,
 }
 
-/// Cuts a torn frame off the last segment and makes what is whole durable: the process may have died before it did.
-fn recover(fs: &dyn FileSystem, path: &Path, first: u64) -> Result<End, Error> {
+/// Where the last segment ends, and how many bytes of a torn frame follow.
+fn find_end(fs: &dyn FileSystem, path: &Path, first: u64) -> Result<(End, u64), Error> {
     let bytes = fs.read(path).map_err(io_error("read", path))?;
     let mut frames = scan(&bytes, first);
     frames.by_ref().for_each(drop);
-    if frames.is_followed_by_a_frame() {
+    if frames.is_followed_by_a_frame() || frames.ends_in_a_full_frame() {
         return Err(damaged(path, &frames));
     }
     let end = End { next: frames.next_record(), bytes: frames.offset() as u64 };
     let torn_bytes = bytes.len() as u64 - end.bytes;
+    Ok((end, torn_bytes))
+}
+
+/// Cuts a torn frame off the last segment and makes what is whole durable: the process may have died before it did.
+fn make_whole(fs: &dyn FileSystem, path: &Path, end: &End, torn_bytes: u64) -> Result<(), Error> {
     if torn_bytes > 0 {
         tracing::info!(path = %path.display(), torn_bytes, "cut off what a crash left unfinished");
         fs.truncate(path, end.bytes).map_err(io_error("cut", path))?;
     }
-    fs.sync_file(path).map_err(io_error("sync", path))?;
-    Ok(end)
+    fs.sync_file(path).map_err(io_error("sync", path))
 }
 
 fn damaged(path: &Path, frames: &Scan<'_>) -> Error {

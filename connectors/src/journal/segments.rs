@@ -69,12 +69,6 @@ impl Segments {
         released.iter().try_for_each(|segment| self.remove(segment))
     }
 
-    /// Removes all segments.
-    pub(super) fn clear(&self) -> Result<(), Error> {
-        let removed = std::mem::take(&mut *self.lock());
-        removed.iter().try_for_each(|segment| self.remove(segment))
-    }
-
     /// Makes a new active segment.
     pub(super) fn add(&self, first: u64) -> Result<Box<dyn FileWriter>, Error> {
         let path = self.path(first);

@@ -2,8 +2,8 @@
 //!
 //! TCP can't rewind, so whatever comes in is appended to a [journal](crate::journal) and synced to the disk before it can be
 //! emitted. After a failure, that of the whole process included, the journal is replayed from the restored checkpoint's
-//! position; once a checkpoint is completed, what lies before its position is released. From the journal on, every line is
-//! processed exactly once.
+//! position; when a checkpoint is completed, what lies before the positions of all that are kept is released. From the journal
+//! on, every line is processed exactly once.
 //!
 //! Before the journal nothing can be promised over plain TCP: what the kernel has received and acknowledged, but the
 //! source has not yet journaled, is lost when the process is killed. That is a matter of milliseconds, since the journal is
@@ -119,7 +119,7 @@ impl Source for SocketSource {
                 segments,
                 retained_max,
                 pending: VecDeque::new(),
-                completed: VecDeque::new(),
+                completed: next.into_iter().collect(),
             },
         })
     }

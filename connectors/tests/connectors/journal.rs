@@ -90,8 +90,14 @@ proptest! {
                     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(cut).unwrap();
                     let first: usize = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
                     let whole = groups.iter().rev().find(|(end, _)| *end <= cut).map_or(first, |(_, records)| *records);
-                    // What a checkpoint covers is not needed, so it doesn't matter if it is cut off.
-                    let kept = whole.max(position.unwrap_or(0) as usize);
+                    if whole < position.unwrap_or(0) as usize {
+                        // What a checkpoint covers was synced, so this is no crash but damage.
+                        let opened = Journal::open(&local(), folder.path(), position, bytes_max);
+                        prop_assert!(matches!(opened, Err(Error::CutShort { .. })), "{opened:?}");
+                        prop_assert_eq!(fs::metadata(&path).unwrap().len(), cut, "nothing more is lost");
+                        return Ok(());
+                    }
+                    let kept = whole;
                     journaled.truncate(kept);
                     journal = Journal::open(&local(), folder.path(), position, bytes_max).unwrap();
                     prop_assert_eq!(journal.records().end, kept as u64);
@@ -143,12 +149,37 @@ fn damage_is_an_error_wherever_it_is_not_a_torn_end() {
 }
 
 #[test]
-fn a_position_beyond_the_end_begins_the_journal_anew() {
+fn a_journal_that_ends_before_a_checkpoint_is_refused_and_says_what_to_do() {
     let folder = tempdir().unwrap();
-    let mut journal = Journal::open(&local(), folder.path(), Some(1000), 1 << 20).unwrap();
-    append(&mut journal, &[b"later".to_vec()]);
-    assert_eq!(journal.records(), 1000..1001);
+    let error = Journal::open(&local(), folder.path(), Some(1000), 1 << 20).unwrap_err().to_string();
+    assert!(error.contains("ends before record 0") && error.contains("from a copy"), "{error}");
+}
+
+#[test]
+fn a_last_frame_of_full_length_is_not_taken_for_a_torn_one() {
+    let folder = tempdir().unwrap();
+    let mut journal = Journal::open(&local(), folder.path(), None, 1 << 20).unwrap();
+    (0..2).for_each(|_| append(&mut journal, &[b"a line".to_vec()]));
     drop(journal);
-    let journal = Journal::open(&local(), folder.path(), Some(1000), 1 << 20).unwrap();
-    assert_eq!(replay(&journal, 1000).unwrap(), [b"later"]);
+    let path = segments(folder.path())[0].clone();
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let opened = Journal::open(&local(), folder.path(), None, 1 << 20);
+    assert!(matches!(opened, Err(Error::Damaged { offset: 26, .. })), "{opened:?}");
+    bytes.pop();
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(Journal::open(&local(), folder.path(), None, 1 << 20).unwrap().records(), 0..1);
+}
+
+#[test]
+fn opening_releases_nothing_since_an_older_checkpoint_may_be_gone_back_to() {
+    let folder = tempdir().unwrap();
+    let mut journal = Journal::open(&local(), folder.path(), None, 40).unwrap();
+    let lines: Vec<Vec<u8>> = (0..5u8).map(|line| vec![line; 20]).collect();
+    lines.iter().for_each(|line| append(&mut journal, std::slice::from_ref(line)));
+    drop(journal);
+    drop(Journal::open(&local(), folder.path(), Some(4), 40).unwrap());
+    let journal = Journal::open(&local(), folder.path(), Some(2), 40).unwrap();
+    assert_eq!(replay(&journal, 2).unwrap(), lines[2..]);
 }
