@@ -3,6 +3,10 @@
 //! Rows go into hidden files in progress. When a checkpoint is taken, they are synced and closed, and their names go into the
 //! checkpoint; once it is completed they are renamed to their final names. So a reader sees whole files only, and only rows
 //! that a completed checkpoint covers.
+//!
+//! If that checkpoint turns out to be damaged later and the job goes back to the one before, the files that it made visible
+//! are withdrawn, by hidden names, before their rows are written again. A reader that has seen them meanwhile sees the
+//! same rows again, maybe spread over other files; one that looks when the job has ended, or at any one moment, sees no row twice.
 
 mod part;
 
@@ -32,6 +36,7 @@ use part::Part;
 
 const ROLL_BYTES: u64 = 128 << 20;
 const IN_PROGRESS: &str = ".inprogress";
+const WITHDRAWN: &str = ".withdrawn";
 
 /// Writes each row as a line to files in a folder, which is made if it isn't there. A file ends with each checkpoint, and before
 /// that if it becomes too long; without rows there is no file. Final names are
@@ -110,6 +115,7 @@ impl<T: Display + 'static> Sink<T> for FileSink {
         };
         writer.prepare_folder(is_restored)?;
         writer.remove_orphans(&kept)?;
+        writer.withdraw()?;
         Ok(writer)
     }
 }
@@ -141,6 +147,36 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Hides what was committed for checkpoints that are later than the one that this goes on from: they were lost, and what
+    /// they held is about to be written again.
+    fn withdraw(&self) -> Result<(), TaskError> {
+        let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
+        let is_later = |name: &String| {
+            self.sequence_of(name).is_some_and(|sequence| sequence >= self.state.next_sequence)
+        };
+        let later: Vec<String> = entries.into_iter().map(|entry| entry.name).filter(is_later).collect();
+        for name in &later {
+            tracing::warn!(
+                folder = %self.folder.display(),
+                name,
+                "withdrew a file of a checkpoint that was lost: its rows are written again"
+            );
+            let (from, to) = (self.folder.join(name), self.folder.join(format!(".{name}{WITHDRAWN}")));
+            self.fs.rename(&from, &to).map_err(|error| self.failed("withdraw a file in", error))?;
+        }
+        if later.is_empty() { Ok(()) } else { self.sync_folder() }
+    }
+
+    fn final_name(&self, sequence: u64) -> String {
+        format!("part-{}-{sequence}", self.owner)
+    }
+
+    /// The sequence number in a final name of this subtask's.
+    fn sequence_of(&self, name: &str) -> Option<u64> {
+        let sequence: u64 = name.rsplit('-').next()?.parse().ok()?;
+        (name == self.final_name(sequence)).then_some(sequence)
+    }
+
     fn in_progress_name(&self, number: impl Display) -> String {
         format!(".{}-{}-{number}{IN_PROGRESS}", self.owner, self.attempt)
     }
@@ -165,7 +201,7 @@ impl FileWriter {
     fn close_part(&mut self) -> Result<(), TaskError> {
         let Some(part) = self.part.take() else { return Ok(()) };
         let from = part.finish().map_err(|error| self.failed("sync a file in", error))?;
-        let to = format!("part-{}-{}", self.owner, self.state.next_sequence);
+        let to = self.final_name(self.state.next_sequence);
         self.state.next_sequence += 1;
         self.closed.push((from, to));
         Ok(())

@@ -16,7 +16,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn hidden(folder: &Path) -> usize {
-    names(folder).iter().filter(|name| name.starts_with('.')).count()
+    names(folder).iter().filter(|name| name.starts_with('.') && !name.ends_with(".withdrawn")).count()
 }
 
 /// The rows that a reader of the folder sees, in order.
@@ -53,6 +53,8 @@ enum Step {
     Die {
         at_once: bool,
     },
+    /// The last completed checkpoint is damaged: what follows goes on from the one before.
+    FallBack,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -61,6 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Take),
         2 => any::<bool>().prop_map(|is_committed| Step::Complete { is_committed }),
         2 => any::<bool>().prop_map(|at_once| Step::Die { at_once }),
+        1 => Just(Step::FallBack),
     ]
 }
 
@@ -73,6 +76,8 @@ struct Run {
     next_checkpoint: CheckpointId,
     taken: Option<(CheckpointId, SubtaskSnapshot, u64)>,
     completed: Option<(CheckpointId, SubtaskSnapshot, u64)>,
+    /// The completed checkpoint before that one.
+    before: Option<(CheckpointId, SubtaskSnapshot, u64)>,
 }
 
 impl Run {
@@ -92,12 +97,21 @@ impl Run {
     fn complete(&mut self, is_committed: bool) -> Option<u64> {
         let taken = self.taken.take()?;
         let (checkpoint, rows) = (taken.0, taken.2);
-        self.completed = Some(taken);
+        self.before = self.completed.replace(taken);
         if is_committed {
             self.writer().commit::<u64>(checkpoint).unwrap();
         } else {
             self.die(true);
         }
+        Some(rows)
+    }
+
+    /// Returns how many rows are committed then, if there is a checkpoint to fall back to.
+    fn fall_back(&mut self) -> Option<u64> {
+        let before = self.before.take()?;
+        let rows = before.2;
+        self.completed = Some(before);
+        self.die(true);
         Some(rows)
     }
 
@@ -130,7 +144,8 @@ proptest! {
         let mut run = Run {
             harness: Harness::new(1),
             sink: FileSink::new(out.path()).roll_bytes(roll_bytes),
-            committer: None, next_row: 0, next_checkpoint: CheckpointId::FIRST, taken: None, completed: None,
+            committer: None, next_row: 0, next_checkpoint: CheckpointId::FIRST,
+            taken: None, completed: None, before: None,
         };
         run.die(false);
         let mut committed = 0;
@@ -143,6 +158,7 @@ proptest! {
                     run.next_row += count;
                 }
                 Step::Take => run.take(),
+                Step::FallBack => committed = run.fall_back().unwrap_or(committed),
                 Step::Complete { is_committed } => committed = run.complete(is_committed).unwrap_or(committed),
                 Step::Die { at_once } => {
                     run.die(at_once);
