@@ -77,7 +77,7 @@ impl Server {
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
         state.purge_all()?;
         let checkpoints = Arc::new(FileCheckpointStore::new(state.clone()));
-        let store = Arc::new(RocksJobStore::open(&options.data_dir.join("jobs"))?);
+        let store = Arc::new(open_job_store(&options.data_dir)?);
         let synced = state.fs().sync_folder(&options.data_dir);
         synced.with_context(|| format!("cannot sync {}", options.data_dir.display()))?;
         let clock = Arc::new(SystemClock);
@@ -114,6 +114,22 @@ impl Server {
         self.dispatcher.shutdown(SHUTDOWN_DEADLINE).await;
         self.web.stop(false).await;
     }
+}
+
+/// An empty job store beside checkpoints would leave their jobs out without a word.
+fn open_job_store(data_dir: &Path) -> anyhow::Result<RocksJobStore> {
+    let (jobs, checkpoints) = (data_dir.join("jobs"), data_dir.join("checkpoints"));
+    let has_checkpoints =
+        || std::fs::read_dir(&checkpoints).is_ok_and(|mut entries| entries.next().is_some());
+    if !jobs.exists() && has_checkpoints() {
+        bail!(
+            "the job store {} is missing, but there are checkpoints of jobs in {}: put it back from a copy, or move the \
+             whole data folder away to start without its jobs",
+            jobs.display(),
+            checkpoints.display()
+        );
+    }
+    Ok(RocksJobStore::open(&jobs)?)
 }
 
 /// Two processes on one folder would destroy each other's state.

@@ -339,3 +339,29 @@ fn an_example_runs_by_itself() {
     counts.sort_unstable();
     assert_eq!(counts, ["ipsum : 2", "lorem : 1"]);
 }
+
+#[test]
+fn a_server_does_not_start_on_a_damaged_or_lost_job_store_and_says_what_to_do() {
+    let server = Server::start();
+    let id = server.submit_endless_job();
+    server.until_state(&id, "RUNNING");
+    let checkpoints = server.path("checkpoints").join(&id);
+    let deadline = Instant::now() + DEADLINE;
+    while !checkpoints.exists() {
+        assert!(Instant::now() < deadline, "waited in vain for a checkpoint");
+        sleep(POLL);
+    }
+    let (_, folder) = server.stop();
+    let (jobs, current) = (folder.path().join("jobs"), folder.path().join("jobs/CURRENT"));
+    let whole = fs::read(&current).unwrap();
+    fs::write(&current, &whole[..3]).unwrap();
+    let named = jobs.to_str().unwrap();
+    assert_fails(&finish(&mut start_command(folder.path())), 1, &[named, "cannot be opened", "from a copy"]);
+    fs::remove_file(&current).unwrap();
+    assert_fails(&finish(&mut start_command(folder.path())), 1, &[named, "`CURRENT` is missing"]);
+    fs::rename(&jobs, folder.path().join("aside")).unwrap();
+    assert_fails(&finish(&mut start_command(folder.path())), 1, &[named, "is missing", "from a copy"]);
+    fs::rename(folder.path().join("aside"), &jobs).unwrap();
+    fs::write(&current, &whole).unwrap();
+    Server::start_in(folder).until_state(&id, "RUNNING");
+}

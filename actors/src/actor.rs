@@ -71,7 +71,7 @@ impl Actor for TaskActor {
                 Ok(Ok(end)) => {
                     let _ = actor.end.set(end);
                 }
-                Ok(Err(error)) => recorder.record(Exit::Failed(error.to_string())),
+                Ok(Err(error)) => recorder.record(error.exit()),
                 Err(panic) => recorder.record(Exit::Panicked(Some(panic_message(&*panic)))),
             }
             context.stop();

@@ -9,6 +9,7 @@ use headwater_core::{
     ids::{ExecutionAttemptId, JobId},
     key_group::{KeyGroup, key_groups_of},
     options::JobOptions,
+    supervision::Exit,
     time::Clock,
 };
 use headwater_state::{BackendConfig, KeyedBackend, StateEnv, StateError};
@@ -27,6 +28,9 @@ pub enum TaskError {
     /// A source or sink failed: the message says at what and why.
     #[error("{0}")]
     Connector(String),
+    /// What a source or sink keeps on the disk is damaged: the message says what, and what can be done. No restart can.
+    #[error("{0}")]
+    DataLoss(String),
     /// A user's function failed.
     #[error("{0}")]
     Function(String),
@@ -36,6 +40,15 @@ impl TaskError {
     /// An I/O failure, with what was being done.
     pub fn io(doing: impl std::fmt::Display, error: std::io::Error) -> Self {
         Self::Connector(format!("{doing}: {error}"))
+    }
+
+    /// How a task ends that dies of it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::State(StateError::Damaged { .. }) => Exit::DamagedCheckpoint(self.to_string()),
+            Self::DataLoss(_) => Exit::DataLoss(self.to_string()),
+            _ => Exit::Failed(self.to_string()),
+        }
     }
 }
 

@@ -290,6 +290,8 @@ impl Worker {
                 let (kind, message) = match exit {
                     Exit::Killed => (FailureKind::Kill, "killed on purpose".to_owned()),
                     Exit::Failed(message) => (FailureKind::Error, message),
+                    Exit::DamagedCheckpoint(message) => (FailureKind::DamagedCheckpoint, message),
+                    Exit::DataLoss(message) => (FailureKind::DataLoss, message),
                     Exit::Panicked(message) => (
                         FailureKind::Panic,
                         message.unwrap_or_else(|| "a panic without a message".to_owned()),

@@ -3,7 +3,7 @@
 use futures::future::LocalBoxFuture;
 use headwater_coordinator::{
     handle::{DispatcherError, DispatcherHandle},
-    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary},
+    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails},
 };
 use headwater_core::{
     ids::JobId,
@@ -22,8 +22,6 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn cancel(&self, job: JobId) -> Reply<'_, ()>;
     /// Kills an actor on purpose.
     fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str) -> Reply<'a, ()>;
-    /// All jobs, newest first.
-    fn jobs(&self) -> Reply<'_, Vec<JobSummary>>;
     /// One job.
     fn job(&self, job: JobId) -> Reply<'_, JobDetails>;
     /// A job's checkpoints, newest first.
@@ -49,10 +47,6 @@ impl ControlPlane for DispatcherHandle {
 
     fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str) -> Reply<'a, ()> {
         Box::pin(Self::kill_actor(self, job, actor))
-    }
-
-    fn jobs(&self) -> Reply<'_, Vec<JobSummary>> {
-        Box::pin(Self::jobs(self))
     }
 
     fn job(&self, job: JobId) -> Reply<'_, JobDetails> {

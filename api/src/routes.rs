@@ -102,9 +102,8 @@ async fn submit(control: Control, request: HttpRequest, payload: web::Payload) -
 }
 
 async fn jobs(control: Control) -> Answer {
-    let now_ms = SystemClock.now_ms();
-    let jobs = control.jobs().await?.iter().map(|job| dto::JobSummary::of(job, now_ms)).collect();
-    Ok(HttpResponse::Ok().json(dto::Jobs { jobs }))
+    let overview = control.overview().await?;
+    Ok(HttpResponse::Ok().json(dto::Jobs::of(&overview, SystemClock.now_ms())))
 }
 
 async fn job(control: Control, id: web::Path<String>) -> Answer {

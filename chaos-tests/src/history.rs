@@ -20,6 +20,8 @@ pub struct History {
     last_completed: u64,
     attempts: BTreeMap<String, u64>,
     exceptions: Vec<Value>,
+    /// Something was damaged, so that the job may go back behind what was completed.
+    may_fall_back: bool,
 }
 
 impl History {
@@ -32,6 +34,11 @@ impl History {
         self.exceptions.clear();
     }
 
+    /// From now on the job may go back to an older checkpoint than the last.
+    pub fn expect_fall_back(&mut self) {
+        self.may_fall_back = true;
+    }
+
     /// Takes in what the server says now. An error names what can't be true.
     pub fn observe(&mut self, job: &Value, checkpoints: &Value, exceptions: &Value) -> anyhow::Result<()> {
         for checkpoint in items(checkpoints, "checkpoints") {
@@ -42,7 +49,7 @@ impl History {
         self.oldest_listed = listed.min().unwrap_or(self.oldest_listed);
         if let Some(last) = job["last_completed_checkpoint"].as_u64() {
             ensure!(
-                last >= self.last_completed,
+                last >= self.last_completed || self.may_fall_back,
                 "the last completed checkpoint went back from {} to {last}",
                 self.last_completed
             );
@@ -83,7 +90,10 @@ impl History {
         let of_tasks = recoveries.filter(|recovery| recovery["tasks_restarted"].as_u64() > Some(0));
         let mut latest = 0;
         for id in of_tasks.map(|recovery| recovery["restored_checkpoint"].as_u64().unwrap_or(0)) {
-            ensure!(id >= latest, "a recovery went back to checkpoint {id}, an earlier one to {latest}");
+            ensure!(
+                id >= latest || self.may_fall_back,
+                "a recovery went back to checkpoint {id}, an earlier one to {latest}"
+            );
             latest = id;
             // A process that was killed may have completed one more than was seen.
             let may_be_unseen =

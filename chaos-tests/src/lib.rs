@@ -5,6 +5,7 @@
 //! ([`records`]), so that the [`oracle`], which knows nothing of the engine, can work out what must be in the committed files
 //! and compare.
 
+pub mod damage;
 pub mod history;
 pub mod job;
 pub mod line_server;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    damage::Damage,
     history::{History, items, text},
     job::{Backend, Job},
     promise::SEED,
@@ -234,6 +235,16 @@ impl Run {
         })
     }
 
+    /// As [`wait_for_checkpoints`](Self::wait_for_checkpoints), or until the job has ended.
+    pub fn wait_for_checkpoints_or_end(&mut self, more: u64) -> anyhow::Result<()> {
+        self.observe()?;
+        let wanted = self.history.last_completed() + more;
+        self.wait_for(&format!("checkpoint {wanted}"), |run, job| {
+            let has_ended = text(job, "state") == "FINISHED";
+            Ok((has_ended || run.history.last_completed() >= wanted).then_some(()))
+        })
+    }
+
     /// Waits until so many more checkpoints are completed.
     pub fn wait_for_checkpoints(&mut self, more: u64) -> anyhow::Result<()> {
         self.observe()?;
@@ -257,6 +268,23 @@ impl Run {
             });
             Ok(failure.cloned())
         })
+    }
+
+    /// Waits for the job's end, whichever.
+    pub fn wait_for_any_end(&mut self) -> anyhow::Result<Value> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let job = self.observe()?;
+            if matches!(text(&job, "state"), "FINISHED" | "FAILED" | "CANCELED") {
+                return Ok(job);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "waited for the job's end in vain: it is {}",
+                text(&job, "state")
+            );
+            thread::sleep(POLL_INTERVAL);
+        }
     }
 
     /// Waits for the job's end, which must be this one.
@@ -303,6 +331,19 @@ impl Run {
             Some(1) => Err(Violation(said[0].clone()).into()),
             _ => bail!("the oracle could not judge: {}", said[1]),
         }
+    }
+
+    /// Damages a file. From then on the job may go back behind what was completed.
+    pub fn damage(&mut self, file: &Path, damage: Damage) -> anyhow::Result<()> {
+        self.note(&format!("{damage:?} of {}", file.display()));
+        self.history.expect_fall_back();
+        damage.inflict(file, &mut self.random)
+    }
+
+    /// Where the job's checkpoints are.
+    pub fn checkpoints_folder(&self) -> anyhow::Result<PathBuf> {
+        let (id, _) = self.job.as_ref().context("no job was submitted")?;
+        Ok(self.path("data/checkpoints").join(id))
     }
 
     /// A path in the run's folder.

@@ -82,13 +82,18 @@ impl Dispatcher {
 
     /// Takes over every stored job that is not here yet: all of them when the process starts.
     fn adopt_stored_jobs(&mut self) -> Result<(), StoreError> {
+        let mut unreadable = Vec::new();
         for record in self.services.store.all()? {
             match record {
-                Err(error) => tracing::error!(%error, "a stored job is left out"),
+                Err(job) => {
+                    tracing::error!(job = job.id, reason = job.reason, "a stored job cannot be read");
+                    unreadable.push(job);
+                }
                 Ok(record) if self.services.job(record.id).is_some() => {}
                 Ok(record) => self.adopt(record),
             }
         }
+        self.services.set_unreadable_jobs(unreadable);
         self.services.set_adopted();
         Ok(())
     }

@@ -143,6 +143,7 @@ impl DispatcherHandle {
             tasks_running,
             chaos: self.services.chaos,
             jobs,
+            unreadable_jobs: self.services.unreadable_jobs(),
         })
     }
 
@@ -209,7 +210,12 @@ impl DispatcherHandle {
 
     async fn cell(&self, job: JobId) -> Result<Arc<JobCell>, DispatcherError> {
         self.are_jobs_adopted().await?;
-        self.services.job(job).ok_or_else(|| DispatcherError::UnknownJob(job.to_string()))
+        let job_id = job.to_string();
+        if let Some(unreadable) = self.services.unreadable_jobs().into_iter().find(|other| other.id == job_id)
+        {
+            return Err(StoreError(unreadable.reason).into());
+        }
+        self.services.job(job).ok_or(DispatcherError::UnknownJob(job_id))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What of a job outlives the process.
 //!
 //! Keys: `job/<id>` holds a [`JobRecord`], written by the job's master alone once it was submitted;
-//! `next-checkpoint/<id>` holds the number of the job's next checkpoint, written by its checkpoint coordinator alone.
+//! `next-checkpoint/<id>` holds the number of the job's next checkpoint, written by its checkpoint coordinator alone;
+//! `last-checkpoint/<id>` holds that of its newest completed one, so that it is missed if it is gone.
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use headwater_core::{
     time::TimestampMs,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::view::UnreadableJob;
 
 const RECORD_VERSION: u16 = 1;
 const RECORDS: &str = "job/";
@@ -76,29 +79,50 @@ impl JobStore {
     }
 
     /// Every job's record, and what is wrong with those that cannot be read.
-    pub(crate) fn all(&self) -> Result<Vec<Result<JobRecord, StoreError>>, StoreError> {
-        let stored = self.0.scan(RECORDS)?;
-        Ok(stored.iter().map(|(key, bytes)| decode_record(key, bytes)).collect())
+    pub(crate) fn all(&self) -> Result<Vec<Result<JobRecord, UnreadableJob>>, StoreError> {
+        let decode = |(key, bytes): (String, Result<Vec<u8>, StoreError>)| {
+            let record = bytes.and_then(|bytes| decode_record(&key, &bytes));
+            record.map_err(|StoreError(reason)| UnreadableJob { id: key[RECORDS.len()..].to_owned(), reason })
+        };
+        Ok(self.0.scan(RECORDS)?.into_iter().map(decode).collect())
     }
 
     /// Forgets a job altogether.
     pub(crate) fn delete(&self, job: JobId) -> Result<(), StoreError> {
+        self.0.delete(&last_checkpoint_key(job))?;
         self.0.delete(&next_checkpoint_key(job))?;
         self.0.delete(&record_key(job))
     }
 
     /// The number of the job's next checkpoint, as far as it was promised.
     pub(crate) fn next_checkpoint(&self, job: JobId) -> Result<CheckpointId, StoreError> {
-        match self.0.get(&next_checkpoint_key(job))? {
-            None => Ok(CheckpointId::FIRST),
-            Some(bytes) => codec::decode(&bytes)
-                .map_err(|error| StoreError(format!("the number of job {job}'s next checkpoint: {error}"))),
-        }
+        Ok(self.checkpoint(&next_checkpoint_key(job))?.unwrap_or(CheckpointId::FIRST))
     }
 
     pub(crate) fn put_next_checkpoint(&self, job: JobId, next: CheckpointId) -> Result<(), StoreError> {
-        let bytes = codec::encode(&next).map_err(|error| StoreError(error.to_string()))?;
-        self.0.put(&next_checkpoint_key(job), &bytes)
+        self.put_checkpoint(&next_checkpoint_key(job), next)
+    }
+
+    /// The newest checkpoint that is known to have been completed and was not given up as damaged for an older one.
+    pub(crate) fn last_checkpoint(&self, job: JobId) -> Result<Option<CheckpointId>, StoreError> {
+        self.checkpoint(&last_checkpoint_key(job))
+    }
+
+    pub(crate) fn put_last_checkpoint(&self, job: JobId, last: CheckpointId) -> Result<(), StoreError> {
+        self.put_checkpoint(&last_checkpoint_key(job), last)
+    }
+
+    fn checkpoint(&self, key: &str) -> Result<Option<CheckpointId>, StoreError> {
+        let decode = |bytes: Vec<u8>| {
+            codec::decode(&bytes)
+                .map_err(|error| StoreError(format!("the number under `{key}` cannot be read: {error}")))
+        };
+        self.0.get(key)?.map(decode).transpose()
+    }
+
+    fn put_checkpoint(&self, key: &str, checkpoint: CheckpointId) -> Result<(), StoreError> {
+        let bytes = codec::encode(&checkpoint).map_err(|error| StoreError(error.to_string()))?;
+        self.0.put(key, &bytes)
     }
 }
 
@@ -108,6 +132,10 @@ fn record_key(job: JobId) -> String {
 
 fn next_checkpoint_key(job: JobId) -> String {
     format!("next-checkpoint/{job}")
+}
+
+fn last_checkpoint_key(job: JobId) -> String {
+    format!("last-checkpoint/{job}")
 }
 
 fn decode_record(key: &str, bytes: &[u8]) -> Result<JobRecord, StoreError> {

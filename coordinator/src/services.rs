@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     CoordinatorConfig, checkpoint::lifecycle::Moment, job::cell::JobCell, job_store::JobStore,
-    supervisor::lock,
+    supervisor::lock, view::UnreadableJob,
 };
 
 /// Ended jobs that are kept as history.
@@ -41,6 +41,7 @@ pub(crate) struct Services {
     is_stopping: AtomicBool,
     origin: Instant,
     jobs: Mutex<BTreeMap<JobId, Arc<JobCell>>>,
+    unreadable_jobs: Mutex<Vec<UnreadableJob>>,
 }
 
 impl Services {
@@ -58,6 +59,7 @@ impl Services {
             is_stopping: AtomicBool::new(false),
             origin: Instant::now(),
             jobs: Mutex::default(),
+            unreadable_jobs: Mutex::default(),
         }
     }
 
@@ -106,6 +108,15 @@ impl Services {
         let mut cells: Vec<_> = lock(&self.jobs).values().cloned().collect();
         cells.sort_by_key(|cell| std::cmp::Reverse((cell.submitted_at_ms, cell.id)));
         cells
+    }
+
+    /// Jobs that are stored but cannot be read.
+    pub(crate) fn unreadable_jobs(&self) -> Vec<UnreadableJob> {
+        lock(&self.unreadable_jobs).clone()
+    }
+
+    pub(crate) fn set_unreadable_jobs(&self, jobs: Vec<UnreadableJob>) {
+        *lock(&self.unreadable_jobs) = jobs;
     }
 
     pub(crate) fn add_job(&self, cell: Arc<JobCell>) {

@@ -61,6 +61,8 @@ impl From<Exit> for Death {
     fn from(exit: Exit) -> Self {
         let (kind, message) = match exit {
             Exit::Failed(message) => (FailureKind::Error, message),
+            Exit::DamagedCheckpoint(message) => (FailureKind::DamagedCheckpoint, message),
+            Exit::DataLoss(message) => (FailureKind::DataLoss, message),
             Exit::Panicked(Some(message)) => (FailureKind::Panic, message),
             Exit::Panicked(None) => (FailureKind::Panic, "a panic whose message is not known".to_owned()),
             Exit::Killed => (FailureKind::Kill, KILLED.to_owned()),

@@ -24,6 +24,17 @@ pub struct ClusterOverview {
     pub chaos: bool,
     /// All jobs, newest first.
     pub jobs: Vec<JobSummary>,
+    /// Jobs that are in the job store but cannot be read.
+    pub unreadable_jobs: Vec<UnreadableJob>,
+}
+
+/// A job whose record in the job store is damaged. It does not run, and what is kept of it is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableJob {
+    /// Its id, as it is in the store.
+    pub id: String,
+    /// What is wrong.
+    pub reason: String,
 }
 
 /// A job in a list.

@@ -249,10 +249,7 @@ fn a_write_whose_outcome_stays_unknown_fails_the_job_over_to_whatever_became_dur
 #[test]
 fn damaged_checkpoints_are_passed_over_and_reported() {
     World::default().run(async |process| {
-        let mut careful = spec(SHUFFLE);
-        careful.options.checkpointing.num_retained = 2;
-        let job = process.handle.submit(careful).await.unwrap();
-        process.until_status(job, JobStatus::Running).await;
+        let job = process.submit(SHUFFLE).await;
         let older = process.next_completed(job).await;
         let newer = process.next_completed(job).await;
         process.world.checkpoints.damage(job, newer);
@@ -263,8 +260,36 @@ fn damaged_checkpoints_are_passed_over_and_reported() {
         let restored = process.worker.deployments().pop().unwrap();
         assert!(restored.iter().all(|task| task.restore.as_ref().unwrap().checkpoint == older));
         let exceptions = process.handle.exceptions(job).await.unwrap();
-        let is_told = exceptions.iter().any(|told| told.message.contains("checkpoint 2 is damaged"));
+        let told = exceptions.iter().find(|told| told.message.contains("checkpoint 2 is damaged"));
+        let told = told.unwrap_or_else(|| panic!("{exceptions:#?}"));
+        assert_eq!(told.kind, FailureKind::DamagedCheckpoint);
+        assert_eq!(told.recovery.as_ref().unwrap().restored_checkpoint, Some(older));
+    });
+}
+
+#[test]
+fn a_checkpoint_that_has_vanished_is_missed_and_without_any_left_the_job_fails() {
+    World::default().run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        let older = process.next_completed(job).await;
+        let newer = process.next_completed(job).await;
+        process.world.checkpoints.lose(job, newer);
+        process.worker.fail(subtask(0, 0), "boom");
+        process
+            .until("the job has restarted", async || process.details(job).await.summary.restarts == 1)
+            .await;
+        let restored = process.worker.deployments().pop().unwrap();
+        assert!(restored.iter().all(|task| task.restore.as_ref().unwrap().checkpoint == older));
+        let exceptions = process.handle.exceptions(job).await.unwrap();
+        let is_told = exceptions.iter().any(|told| told.message.contains("its manifest is missing"));
         assert!(is_told, "{exceptions:#?}");
+
+        let checkpoints = &process.world.checkpoints;
+        checkpoints.of(job).into_iter().for_each(|checkpoint| checkpoints.lose(job, checkpoint));
+        process.worker.fail(subtask(0, 0), "boom");
+        process.until_status(job, JobStatus::Failed).await;
+        let cause = process.details(job).await.summary.failure.unwrap();
+        assert!(cause.contains("no checkpoint is left to go on from"), "{cause}");
     });
 }
 

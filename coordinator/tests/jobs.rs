@@ -11,6 +11,7 @@ use headwater_core::{
     gateway::ToWorker,
     ids::JobId,
     job::{JobStatus, PlanError},
+    store::DurableStore,
 };
 
 #[test]
@@ -19,11 +20,13 @@ fn a_job_runs_takes_checkpoints_and_is_cancelled() {
         let job = process.submit(SHUFFLE).await;
         let first = process.next_completed(job).await;
         let second = process.next_completed(job).await;
-        assert_eq!((first.0, second.0), (1, 2));
+        let third = process.next_completed(job).await;
+        assert_eq!((first.0, second.0, third.0), (1, 2, 3));
         let view = process.checkpoint(job, second).await;
         assert_eq!((view.acknowledged, view.expected, view.is_final), (4, 4, false));
         assert_eq!((view.sync_us_max, view.async_us_max, view.alignment_us_max), (1, 2, 3));
-        process.until("the first is pruned", async || process.world.checkpoints.of(job) == [second]).await;
+        let kept = [second, third];
+        process.until("the first is pruned", async || process.world.checkpoints.of(job) == kept).await;
 
         let details = process.details(job).await;
         assert_eq!(details.summary.tasks, [(ExecutionState::Running, 4)]);
@@ -214,5 +217,25 @@ fn what_is_not_known_is_refused_by_name() {
         };
         assert_eq!(known, "job-master, checkpoint-coordinator, v0-0, v0-1, v1-0, v1-1");
         assert!(!process.worker.log().iter().any(|message| matches!(message, ToWorker::Kill { .. })));
+    });
+}
+
+#[test]
+fn a_job_whose_record_is_damaged_is_shown_and_the_others_run() {
+    let world = World::default();
+    let job = world.run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        process.until_status(job, JobStatus::Running).await;
+        process.handle.shutdown(Duration::from_secs(10)).await;
+        job
+    });
+    world.store.put("job/0123", b"no record").unwrap();
+    world.run(async |process| {
+        process.until_status(job, JobStatus::Running).await;
+        let overview = process.handle.overview().await.unwrap();
+        assert_eq!(overview.jobs.len(), 1);
+        let [unreadable] = &overview.unreadable_jobs[..] else { panic!("{overview:#?}") };
+        assert_eq!(unreadable.id, "0123");
+        assert!(unreadable.reason.contains("the record `job/0123` cannot be read"), "{}", unreadable.reason);
     });
 }

@@ -16,8 +16,8 @@ pub struct FileRef {
     pub path: String,
     /// Its length.
     pub bytes: u64,
-    /// The CRC-32 of its contents; `None` for an SST file, whose blocks have checksums of their own.
-    pub crc32: Option<u32>,
+    /// The CRC-32 of its contents.
+    pub crc32: u32,
 }
 
 /// Where a subtask's keyed state is.

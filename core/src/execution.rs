@@ -69,6 +69,10 @@ pub enum FailureKind {
     Stall,
     /// It was killed on purpose.
     Kill,
+    /// The checkpoint that it was to go on from is damaged.
+    DamagedCheckpoint,
+    /// What it keeps besides checkpoints is damaged: no restart can mend that.
+    DataLoss,
 }
 
 impl FailureKind {
@@ -79,6 +83,8 @@ impl FailureKind {
             Self::Panic => "panic",
             Self::Stall => "stall",
             Self::Kill => "kill",
+            Self::DamagedCheckpoint => "damaged-checkpoint",
+            Self::DataLoss => "data-loss",
         }
     }
 }

@@ -108,7 +108,7 @@ impl Default for CheckpointOptions {
             timeout_ms: 600_000,
             min_pause_ms: 0,
             tolerable_failures: 0,
-            num_retained: 1,
+            num_retained: 2,
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct StoreError(pub String);
 /// A future that a storage trait returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// A key, with its value if that can be read.
+pub type ScannedValue = (String, Result<Vec<u8>, StoreError>);
+
 /// A small ordered key-value store. What it returned from is durable, power loss included.
 pub trait DurableStore: Send + Sync {
     /// Writes a value.
@@ -26,8 +29,8 @@ pub trait DurableStore: Send + Sync {
     /// Removes a value, if there is one.
     fn delete(&self, key: &str) -> Result<(), StoreError>;
 
-    /// All keys that begin with `prefix`, with their values, in order.
-    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    /// All keys that begin with `prefix`, in order, with their values, or with what is wrong with a damaged one.
+    fn scan(&self, prefix: &str) -> Result<Vec<ScannedValue>, StoreError>;
 }
 
 /// The newest usable checkpoint of a job, and what had to be passed over to find it.
@@ -47,6 +50,10 @@ pub trait CheckpointStore: Send + Sync {
 
     /// The newest usable checkpoint.
     fn latest(&self, job: JobId) -> StoreFuture<'_, LatestCheckpoint>;
+
+    /// Takes a checkpoint out for good: it is not found or listed any more, but what is left of it stays, for a look,
+    /// until the job's are removed.
+    fn mark_damaged(&self, job: JobId, checkpoint: CheckpointId) -> StoreFuture<'_, ()>;
 
     /// All checkpoints that have a manifest, oldest first.
     fn list(&self, job: JobId) -> StoreFuture<'_, Vec<CheckpointId>>;

@@ -13,6 +13,10 @@ pub enum Exit {
     Normal,
     /// For the recorded reason.
     Failed(String),
+    /// Of damage in the checkpoint that it was to go on from.
+    DamagedCheckpoint(String),
+    /// Of damage that no restart can mend.
+    DataLoss(String),
     /// On purpose, by a fault that a user injected.
     Killed,
     /// By a panic; the message if the panic hook or the catcher recorded one.

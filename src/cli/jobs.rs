@@ -145,13 +145,14 @@ pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {
         print_json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let jobs = answer["jobs"].as_array().cloned().unwrap_or_default();
+    for job in items(&answer, "unreadable_jobs") {
+        eprintln!("job {} cannot be read and does not run: {}", text(job, "id"), text(job, "reason"));
+    }
+    let jobs = items(&answer, "jobs");
     if jobs.is_empty() {
         println!("no jobs");
     }
-    for job in &jobs {
-        print_summary(job);
-    }
+    jobs.iter().for_each(print_summary);
     Ok(ExitCode::SUCCESS)
 }
 

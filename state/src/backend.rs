@@ -172,7 +172,7 @@ impl Engine {
             StateBackend::HashMap => Self::Heap(None),
             StateBackend::RocksDb => {
                 let database = Database::create(env, config)?;
-                Self::Rocks(Arc::new(RocksStore::new(database, env, config, Default::default())))
+                Self::Rocks(Arc::new(RocksStore::new(database, env, config, &[])))
             }
         })
     }
@@ -190,13 +190,10 @@ impl Engine {
                 Ok((Self::Heap(Some(heap)), catalog))
             }
             (StateBackend::RocksDb, KeyedStateHandle::RocksDb { files, .. }) => {
-                let database = Database::restore(env, config, folder, files)?;
-                let catalog = database.catalog()?;
+                let (database, catalog) = Database::restore(env, config, folder, files)?;
                 catalog.check_covers(config)?;
                 database.trim(&catalog, config)?;
-                let ssts = files.iter().filter(|file| file.crc32.is_none());
-                let names = ssts.filter_map(|file| file.path.rsplit('/').next().map(str::to_owned));
-                let store = RocksStore::new(database, env, config, names.collect());
+                let store = RocksStore::new(database, env, config, files);
                 Ok((Self::Rocks(Arc::new(store)), catalog.narrowed(&config.key_groups)))
             }
             (StateBackend::HashMap, KeyedStateHandle::RocksDb { .. }) => {

@@ -20,7 +20,7 @@ use headwater_core::{
 use crate::{
     StateEnv, StateError,
     durable::{create_folder, remove_folder, sync_folder, sync_folders_up_to},
-    layout::{MANIFEST, checkpoint_of_folder},
+    layout::{DAMAGED_MANIFEST, MANIFEST, checkpoint_of_folder},
 };
 
 const MANIFEST_MAGIC: [u8; 4] = *b"HWCP";
@@ -170,7 +170,25 @@ impl FileCheckpointStore {
             Err(error) => return Err(StateError::io("remove", &manifest)(error)),
         }
         reach(FaultPoint::CheckpointPruned);
-        remove_folder(self.fs(), &folder)
+        self.remove_files(&folder)
+    }
+
+    fn remove_files(&self, folder: &Path) -> Result<(), StateError> {
+        self.env.trust().withdraw(folder);
+        remove_folder(self.fs(), folder)
+    }
+
+    fn take_out(&self, job: JobId, checkpoint: CheckpointId) -> Result<(), StateError> {
+        let folder = self.env.layout().checkpoint(job, checkpoint);
+        let manifest = folder.join(MANIFEST);
+        // Checkpoints share files, and what damaged one may have damaged others.
+        self.env.trust().withdraw(&self.env.layout().job_checkpoints(job));
+        match self.fs().rename(&manifest, &folder.join(DAMAGED_MANIFEST)) {
+            Ok(()) => sync_folder(self.fs(), &folder),
+            // It is this that is damaged.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(StateError::io("rename", &manifest)(error)),
+        }
     }
 
     fn remove_job(&self, job: JobId) -> Result<(), StateError> {
@@ -182,8 +200,10 @@ impl FileCheckpointStore {
 
     fn remove_incomplete(&self, job: JobId, before: CheckpointId) -> Result<(), StateError> {
         for checkpoint in self.folders(job)?.into_iter().filter(|checkpoint| *checkpoint < before) {
-            if !self.is_completed(job, checkpoint)? {
-                remove_folder(self.fs(), &self.env.layout().checkpoint(job, checkpoint))?;
+            let was_completed =
+                self.has(job, checkpoint, MANIFEST)? || self.has(job, checkpoint, DAMAGED_MANIFEST)?;
+            if !was_completed {
+                self.remove_files(&self.env.layout().checkpoint(job, checkpoint))?;
             }
         }
         Ok(())
@@ -193,16 +213,16 @@ impl FileCheckpointStore {
     fn completed(&self, job: JobId) -> Result<Vec<CheckpointId>, StateError> {
         let mut completed = Vec::new();
         for checkpoint in self.folders(job)? {
-            if self.is_completed(job, checkpoint)? {
+            if self.has(job, checkpoint, MANIFEST)? {
                 completed.push(checkpoint);
             }
         }
         Ok(completed)
     }
 
-    fn is_completed(&self, job: JobId, checkpoint: CheckpointId) -> Result<bool, StateError> {
-        let manifest = self.env.layout().checkpoint(job, checkpoint).join(MANIFEST);
-        self.fs().exists(&manifest).map_err(StateError::io("look at", &manifest))
+    fn has(&self, job: JobId, checkpoint: CheckpointId, file: &str) -> Result<bool, StateError> {
+        let path = self.env.layout().checkpoint(job, checkpoint).join(file);
+        self.fs().exists(&path).map_err(StateError::io("look at", &path))
     }
 
     /// The checkpoints that have a folder, oldest first.
@@ -228,6 +248,11 @@ impl CheckpointStore for FileCheckpointStore {
 
     fn latest(&self, job: JobId) -> StoreFuture<'_, LatestCheckpoint> {
         self.blocking(format!("find the newest checkpoint of {job}"), move |store| store.find_latest(job))
+    }
+
+    fn mark_damaged(&self, job: JobId, checkpoint: CheckpointId) -> StoreFuture<'_, ()> {
+        let doing = format!("mark checkpoint {checkpoint} of {job} as damaged");
+        self.blocking(doing, move |store| store.take_out(job, checkpoint))
     }
 
     fn list(&self, job: JobId) -> StoreFuture<'_, Vec<CheckpointId>> {

@@ -15,6 +15,7 @@ use crate::{
     durable::{create_folder, remove_folder},
     layout::Layout,
     rocks::SharedMemory,
+    trust::Trust,
 };
 
 /// The folders and the RocksDB memory of a worker: one per worker, cheap to clone.
@@ -28,6 +29,7 @@ struct Inner {
     fs: Arc<dyn FileSystem>,
     blocking: Blocking,
     memory: OnceLock<SharedMemory>,
+    trust: Trust,
 }
 
 impl StateEnv {
@@ -44,7 +46,8 @@ impl StateEnv {
         for folder in [layout.checkpoints(), layout.work()] {
             create_folder_durably(&*fs, &folder).map_err(StateError::io("create", &folder))?;
         }
-        Ok(Self { inner: Arc::new(Inner { layout, fs, blocking, memory: OnceLock::new() }) })
+        let (memory, trust) = (OnceLock::new(), Trust::default());
+        Ok(Self { inner: Arc::new(Inner { layout, fs, blocking, memory, trust }) })
     }
 
     /// Removes what the attempts of a job left in their working folders. No attempt of it may be alive.
@@ -75,6 +78,10 @@ impl StateEnv {
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.inner.layout
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.inner.trust
     }
 
     pub(crate) fn memory(&self) -> &SharedMemory {

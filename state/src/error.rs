@@ -41,6 +41,17 @@ pub enum StateError {
         /// How it differs.
         reason: String,
     },
+    /// The job store does not open.
+    #[error(
+        "the job store `{}` cannot be opened: {reason}; put the folder back as it was, from a copy, or move the whole \
+         data folder away to start without its jobs", folder.display()
+    )]
+    JobStore {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Two tables of one name.
     #[error("state `{0}` is registered already: give every state of an operator its own name")]
     AlreadyRegistered(String),

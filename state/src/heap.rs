@@ -4,7 +4,7 @@
 //! values alternating; the index says which section is whose. The manifest has the checksum of the whole.
 
 use std::{
-    io::{BufWriter, Write},
+    io::{BufWriter, ErrorKind, Write},
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -74,7 +74,7 @@ impl HeapSnapshot {
         let (bytes, crc32) = file.finish()?;
         sync_folders_up_to(fs, &folder, &layout.checkpoints())?;
         let path = format!("{}/{FILE_NAME}", self.attempt);
-        Ok(KeyedStateHandle::Heap { file: FileRef { path, bytes, crc32: Some(crc32) } })
+        Ok(KeyedStateHandle::Heap { file: FileRef { path, bytes, crc32 } })
     }
 
     fn write_sections(&self, file: &mut SummedFile) -> Result<Vec<Section>, StateError> {
@@ -146,12 +146,17 @@ impl RestoredHeap {
         config: &BackendConfig,
     ) -> Result<Self, StateError> {
         let path = checkpoint.join(&file.path);
-        let contents = fs.read(&path).map_err(StateError::io("read", &path))?;
+        let contents = match fs.read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(StateError::damaged(&path, "it is missing"));
+            }
+            read => read.map_err(StateError::io("read", &path))?,
+        };
         if contents.len() as u64 != file.bytes {
             let reason = format!("expected {} bytes, found {}", file.bytes, contents.len());
             return Err(StateError::damaged(&path, reason));
         }
-        if file.crc32 != Some(crc32fast::hash(&contents)) {
+        if file.crc32 != crc32fast::hash(&contents) {
             return Err(StateError::damaged(&path, "the checksum does not match"));
         }
         let Index { catalog, mut sections } =

@@ -1,7 +1,7 @@
 //! Where things are below the data folder.
 //!
 //! ```text
-//! checkpoints/<job>/chk-<id>/manifest
+//! checkpoints/<job>/chk-<id>/manifest[.damaged]
 //! checkpoints/<job>/chk-<id>/<vertex>-<index>-<attempt>/…
 //! work/<job>/<vertex>-<index>-<attempt>/…
 //! ```
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use headwater_core::ids::{CheckpointId, ExecutionAttemptId, JobId};
 
 pub(crate) const MANIFEST: &str = "manifest";
+/// What a manifest is called once its checkpoint was found damaged.
+pub(crate) const DAMAGED_MANIFEST: &str = "manifest.damaged";
 const CHECKPOINT_PREFIX: &str = "chk-";
 
 /// The paths below one data folder.

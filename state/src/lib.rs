@@ -30,6 +30,7 @@ mod shard;
 mod snapshot;
 mod table;
 mod timers;
+mod trust;
 
 pub use backend::{BackendConfig, KeyedBackend};
 pub use blocking::{Blocking, Panicked};

@@ -23,7 +23,7 @@ fn checkpoint(world: &World, id: u64) -> Manifest {
     let folder = world.checkpoint_folder(CheckpointId(id)).join("v1-0-0");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("state.heap"), "state").unwrap();
-    let file = FileRef { path: "v1-0-0/state.heap".to_owned(), bytes: 5, crc32: Some(0) };
+    let file = FileRef { path: "v1-0-0/state.heap".to_owned(), bytes: 5, crc32: 0 };
     let keyed_state = Some(KeyedStateHandle::Heap { file });
     let snapshot = SubtaskSnapshot { keyed_state, operator_state: vec![1, 2, 3], committable: None };
     Manifest {
@@ -81,6 +81,21 @@ fn damaged_checkpoints_are_passed_over_and_reported() {
     assert_eq!(latest(&world, &store), (Some(1), vec![6, 5, 4, 3, 2]));
     std::fs::remove_file(manifest(1)).unwrap();
     assert_eq!(latest(&world, &store), (None, vec![6, 5, 4, 3, 2]));
+}
+
+#[test]
+fn a_checkpoint_that_is_marked_as_damaged_is_found_no_more_and_stays_until_the_job_goes() {
+    let world = World::new();
+    let store = store_with(&world, [1, 2, 3]);
+    block_on(store.mark_damaged(world.job, CheckpointId(3))).unwrap();
+    block_on(store.mark_damaged(world.job, CheckpointId(3))).unwrap();
+    assert_eq!(latest(&world, &store), (Some(2), vec![]));
+    assert_eq!(block_on(store.list(world.job)).unwrap(), [1, 2].map(CheckpointId));
+    block_on(store.delete_incomplete(world.job, CheckpointId(9))).unwrap();
+    let folder = world.checkpoint_folder(CheckpointId(3));
+    assert!(folder.join("manifest.damaged").exists() && folder.join("v1-0-0/state.heap").exists());
+    block_on(store.delete_job(world.job)).unwrap();
+    assert!(!folder.exists());
 }
 
 #[test]

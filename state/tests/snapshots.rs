@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::os::unix::fs::MetadataExt;
+use std::{os::unix::fs::MetadataExt, path::Path};
 
 use common::{BACKENDS, MAX_PARALLELISM, World};
 use headwater_core::{
@@ -13,7 +13,7 @@ use headwater_core::{
     key_group::{hash_key, key_group},
     options::StateBackend,
 };
-use headwater_state::{BackendConfig, KeyedBackend, StateError, Table};
+use headwater_state::{BackendConfig, KeyedBackend, StateEnv, StateError, Table};
 
 fn add(table: &mut Table<u64, u64>, keys: impl Iterator<Item = u64>) {
     let mut plain = table.select(0).unwrap();
@@ -39,7 +39,7 @@ fn ssts(handle: &KeyedStateHandle) -> Vec<FileRef> {
     let KeyedStateHandle::RocksDb { files, .. } = handle else {
         panic!("expected RocksDB's, found {handle:?}")
     };
-    files.iter().filter(|file| file.crc32.is_none()).cloned().collect()
+    files.iter().filter(|file| file.path.ends_with(".sst")).cloned().collect()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_checkpoint_of_unchanged_state_writes_nothing_new() {
 }
 
 #[test]
-fn a_damaged_or_missing_file_is_found_when_state_is_restored() {
+fn a_damaged_or_missing_file_is_found_when_a_new_process_restores_state() {
     for backend_type in BACKENDS {
         let world = World::new();
         let mut backend = world.open(backend_type, None);
@@ -115,8 +115,8 @@ fn a_damaged_or_missing_file_is_found_when_state_is_restored() {
             KeyedStateHandle::RocksDb { files, .. } => files.clone(),
         };
         let reopen = || {
-            let config = world.config(backend_type);
-            KeyedBackend::open(&world.env, config, Some((CheckpointId(1), &handle))).map(|_| ())
+            let (env, config) = (StateEnv::open(world.folder.path()).unwrap(), world.config(backend_type));
+            KeyedBackend::open(&env, config, Some((CheckpointId(1), &handle))).map(|_| ())
         };
         for file in files {
             let path = world.checkpoint_folder(CheckpointId(1)).join(&file.path);
@@ -125,17 +125,53 @@ fn a_damaged_or_missing_file_is_found_when_state_is_restored() {
             std::fs::write(&path, longer).unwrap();
             assert!(matches!(reopen(), Err(StateError::Damaged { .. })), "too long: {}", file.path);
             // RocksDB's log is empty, as it is switched off.
-            if file.crc32.is_some() && file.bytes > 0 {
-                let mut flipped = whole.clone();
-                flipped[0] ^= 1;
-                std::fs::write(&path, flipped).unwrap();
-                assert!(matches!(reopen(), Err(StateError::Damaged { .. })), "flipped: {}", file.path);
+            for at in [0, whole.len() / 2, whole.len().saturating_sub(1)] {
+                if file.bytes > 0 {
+                    flip(&path, at);
+                    assert!(matches!(reopen(), Err(StateError::Damaged { .. })), "flipped: {}", file.path);
+                    std::fs::write(&path, &whole).unwrap();
+                }
             }
             std::fs::remove_file(&path).unwrap();
-            assert!(reopen().is_err(), "missing: {}", file.path);
+            assert!(matches!(reopen(), Err(StateError::Damaged { .. })), "missing: {}", file.path);
             std::fs::write(&path, whole).unwrap();
         }
         reopen().unwrap();
+    }
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn damage_under_a_running_database_is_found_by_the_restore_after_the_read_that_met_it() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::RocksDb, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    add(&mut table, 0..10_000);
+    let first = take(&mut backend, &mut table, 1);
+    let [file] = &ssts(&first)[..] else { panic!("expected one file, found {:?}", ssts(&first)) };
+    let path = world.checkpoint_folder(CheckpointId(1)).join(&file.path);
+    drop((backend, table));
+    flip(&path, file.bytes as usize / 4);
+
+    // This process wrote the file, so it does not read it through.
+    let mut backend = world.open(StateBackend::RocksDb, Some((CheckpointId(1), &first)));
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    let second = take(&mut backend, &mut table, 2);
+    assert_eq!(ssts(&second)[0].crc32, file.crc32, "the sum of a file is that of when it was new");
+    let mut groups = table.key_groups();
+    let read = groups.try_for_each(|group| table.scan(0, group, |_, _, _| ()));
+    assert!(matches!(read, Err(StateError::RocksDb { .. })), "found {read:?}");
+    drop((backend, table));
+    for (checkpoint, handle) in [(2, &second), (1, &first)] {
+        let config = world.config(StateBackend::RocksDb);
+        let restored = KeyedBackend::open(&world.env, config, Some((CheckpointId(checkpoint), handle)));
+        let error = restored.err().unwrap();
+        assert!(matches!(error, StateError::Damaged { .. }), "found {error}");
     }
 }
 

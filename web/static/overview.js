@@ -16,9 +16,14 @@ export function OverviewPage({ frame: Frame, go }) {
   return html`<${Frame} connection=${connection} about=${about}>
     <h1 class="visually-hidden">Overview</h1>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
+    ${overview?.unreadable_jobs.map((job) => html`<${ProblemNote} key=${job.id} problem=${unreadable(job)} />`)}
     ${overview && html`<${Tiles} overview=${overview} /><${JobTables} jobs=${overview.jobs} />`}
     <${Programs} go=${go} />
   <//>`;
+}
+
+function unreadable(job) {
+  return { title: `Job ${job.id} cannot be read and does not run`, detail: job.reason, hint: "What is kept of it is left alone; see the manual for what can be done." };
 }
 
 function Tiles({ overview }) {

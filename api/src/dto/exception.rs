@@ -22,7 +22,7 @@ pub struct Exception {
     pub actor_name: String,
     /// The attempt that died, for a subtask.
     pub attempt: Option<u32>,
-    /// `error`, `panic`, `stall` or `kill`.
+    /// `error`, `panic`, `stall`, `kill`, `damaged-checkpoint` or `data-loss`.
     pub kind: String,
     /// Of what it died.
     pub message: String,

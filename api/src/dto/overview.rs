@@ -31,6 +31,8 @@ pub struct Overview {
     pub jobs_by_state: BTreeMap<String, usize>,
     /// All jobs, newest first.
     pub jobs: Vec<JobSummary>,
+    /// Jobs that are stored but cannot be read.
+    pub unreadable_jobs: Vec<UnreadableJob>,
 }
 
 /// `GET /jobs`.
@@ -38,6 +40,17 @@ pub struct Overview {
 pub struct Jobs {
     /// Newest first.
     pub jobs: Vec<JobSummary>,
+    /// Jobs that are stored but cannot be read: they do not run, and what is kept of them is left alone.
+    pub unreadable_jobs: Vec<UnreadableJob>,
+}
+
+/// A job whose record in the job store is damaged.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct UnreadableJob {
+    /// Its id.
+    pub id: String,
+    /// What is wrong with the record.
+    pub reason: String,
 }
 
 /// A job in a list.
@@ -85,7 +98,24 @@ impl Overview {
             chaos: overview.chaos,
             jobs_by_state,
             jobs: overview.jobs.iter().map(|job| JobSummary::of(job, now_ms)).collect(),
+            unreadable_jobs: overview.unreadable_jobs.iter().map(UnreadableJob::of).collect(),
         }
+    }
+}
+
+impl Jobs {
+    /// The jobs in `overview`.
+    pub fn of(overview: &view::ClusterOverview, now_ms: TimestampMs) -> Self {
+        Self {
+            jobs: overview.jobs.iter().map(|job| JobSummary::of(job, now_ms)).collect(),
+            unreadable_jobs: overview.unreadable_jobs.iter().map(UnreadableJob::of).collect(),
+        }
+    }
+}
+
+impl UnreadableJob {
+    fn of(job: &view::UnreadableJob) -> Self {
+        Self { id: job.id.clone(), reason: job.reason.clone() }
     }
 }
 

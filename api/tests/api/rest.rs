@@ -60,6 +60,7 @@ fn lists_programs_overview_and_health_answer_get_and_head() {
     let server = TestServer::start(true);
     let jobs = server.get("/api/v1/jobs").json();
     assert_eq!(jobs["jobs"].as_array().unwrap().len(), 3);
+    assert_eq!(jobs["unreadable_jobs"][0]["reason"], "the checksum does not match");
     let overview = server.get("/api/v1/overview").json();
     assert_eq!(overview["jobs_by_state"], json!({"RUNNING": 1, "FINISHED": 1, "FAILED": 1}));
     assert_eq!((&overview["chaos"], &overview["version"]), (&json!(true), &json!("1.2.3")));

@@ -10,7 +10,7 @@ use std::{
 
 use headwater::core::{
     fault::{FaultPoint, try_reach},
-    store::{DurableStore, StoreError},
+    store::{DurableStore, ScannedValue, StoreError},
     time::{Clock, TimestampMs},
 };
 
@@ -61,10 +61,10 @@ impl DurableStore for SimJobStore {
         Ok(())
     }
 
-    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &str) -> Result<Vec<ScannedValue>, StoreError> {
         let values = self.begin("scan", prefix)?;
         let found = values.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(found.map(|(key, value)| (key.clone(), Ok(value.clone()))).collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Kills whatever can be killed, and has the oracle judge what came out.
 
+mod damage;
 mod ends;
 mod many_faults;
 mod one_fault;

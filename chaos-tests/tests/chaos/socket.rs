@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use headwater_chaos_tests::{
+    damage::{Damage, completed_checkpoints},
     job::{BACKENDS, Backend, Job},
     line_server::LineServer,
     oracle::committed,
@@ -77,6 +78,26 @@ fn every_line_that_was_read_is_written_once_whichever_actor_dies() {
             run.pause(0..200);
             let actor = run.any_actor(&[kind])?;
             ensure!(run.kill(&actor)?, "the job ended before its {kind} could be killed");
+        }
+        compare(run, &lines)
+    });
+}
+
+#[test]
+fn every_line_that_was_journaled_is_written_once_though_the_newest_checkpoint_is_damaged() {
+    promise(&[Backend::HashMap], |run| {
+        let lines = LineServer::start()?;
+        run.start_server()?;
+        submit(run, &lines)?;
+        for _ in 0..3 {
+            wait_for_lines(run, &lines)?;
+            run.wait_for_checkpoints(2)?;
+            run.kill_server()?;
+            let [.., _, newest] = &completed_checkpoints(&run.checkpoints_folder()?)[..] else {
+                bail!("two checkpoints were completed")
+            };
+            run.damage(&newest.join("manifest"), Damage::Flip)?;
+            run.start_server()?;
         }
         compare(run, &lines)
     });

@@ -48,7 +48,10 @@ impl From<Stopped> for End {
 
 impl From<journal::Error> for End {
     fn from(error: journal::Error) -> Self {
-        Self::Failed(TaskError::Connector(error.to_string()))
+        Self::Failed(match error {
+            journal::Error::Io { .. } => TaskError::Connector(error.to_string()),
+            _ => TaskError::DataLoss(error.to_string()),
+        })
     }
 }
 

@@ -84,7 +84,8 @@ impl CheckpointCoordinator {
 
     fn on_loaded(&mut self, tries: u32, stored: Result<Stored, StoreError>, ctx: &mut Context<Self>) {
         match stored {
-            Ok(stored) => {
+            Ok(mut stored) => {
+                stored.manifests.retain(|manifest| !self.cell.is_damaged(*manifest));
                 let latest = stored.latest.map(|(checkpoint, _)| checkpoint);
                 self.cell.settle_checkpoints(&stored.manifests, latest);
                 let graph = Arc::clone(&self.graph);

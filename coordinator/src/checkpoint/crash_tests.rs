@@ -17,6 +17,7 @@ use super::lifecycle::{
     Ack, AckAnswer, Effect, Event, Lifecycle, Member, Members, Moment, Readiness, Stored, WriteOutcome,
 };
 
+const RETAINED: usize = 2;
 const CHANNEL: ChannelId = ChannelId { edge: 0, from: 0, to: 0 };
 
 fn graph() -> Arc<JobGraph> {
@@ -55,10 +56,16 @@ enum Action {
     TriggerDue,
     Ack(usize),
     Decline(usize),
-    EndWrite { is_refused: bool },
-    LoseWrite { is_durable: bool },
+    EndWrite {
+        is_refused: bool,
+    },
+    LoseWrite {
+        is_durable: bool,
+    },
     TimeOut,
     FailTask,
+    /// The newest checkpoint is found damaged by the tasks that restart from it.
+    Damage,
     Drain,
 }
 
@@ -106,7 +113,8 @@ impl World {
     }
 
     fn recover(next: CheckpointId, manifests: &BTreeMap<CheckpointId, bool>) -> Lifecycle {
-        let options = CheckpointOptions { tolerable_failures: 1, num_retained: 2, ..Default::default() };
+        let options =
+            CheckpointOptions { tolerable_failures: 1, num_retained: RETAINED as u32, ..Default::default() };
         let stored = Stored {
             next,
             latest: manifests.last_key_value().map(|(id, is_final)| (*id, *is_final)),
@@ -225,6 +233,7 @@ impl World {
             }
             Effect::Prune(checkpoints) => {
                 self.manifests.retain(|checkpoint, _| !checkpoints.contains(checkpoint));
+                assert!(self.manifests.len() >= RETAINED, "fewer are left than are to be kept");
             }
             Effect::ArmTrigger(after_ms) => self.is_trigger_armed = after_ms.is_some(),
             Effect::FailJob(_) => self.restart_tasks(),
@@ -273,6 +282,17 @@ impl World {
                 self.is_drained = false;
                 self.restart_tasks();
             }
+            Action::Damage => {
+                self.end_all_writes();
+                if self.manifests.len() > 1
+                    && let Some((damaged, _)) = self.manifests.pop_last()
+                {
+                    self.newest_told = self.manifests.keys().next_back().copied();
+                    self.step(Event::Damaged(BTreeSet::from([damaged])));
+                    self.is_drained = false;
+                    self.restart_tasks();
+                }
+            }
             Action::Drain => {
                 self.is_drained = true;
                 self.step(Event::Members(self.members()));
@@ -311,6 +331,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => any::<bool>().prop_map(|is_durable| Action::LoseWrite { is_durable }),
         1 => Just(Action::TimeOut),
         1 => Just(Action::FailTask),
+        1 => Just(Action::Damage),
         1 => Just(Action::Drain),
     ]
 }

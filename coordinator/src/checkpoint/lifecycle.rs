@@ -82,6 +82,8 @@ pub(crate) enum Event {
     Manifest(CheckpointId, WriteOutcome),
     /// The timer set by [`Effect::ArmTimeout`] is up.
     TimedOut(CheckpointId),
+    /// Checkpoints that were completed are given up as damaged.
+    Damaged(BTreeSet<CheckpointId>),
 }
 
 /// How the writing of a manifest ended.
@@ -205,6 +207,11 @@ impl Lifecycle {
             }
             // The write has a deadline of its own, and only the store knows how it ends.
             Event::TimedOut(_) => Vec::new(),
+            // They are no longer of those that there must be so many of.
+            Event::Damaged(damaged) => {
+                self.retained.retain(|checkpoint| !damaged.contains(checkpoint));
+                Vec::new()
+            }
         }
     }
 

@@ -285,14 +285,24 @@ impl JobCell {
         update(&mut self.observed().exceptions);
     }
 
-    pub(crate) fn is_new_damage(&self, checkpoint: CheckpointId) -> bool {
+    /// Takes note that a checkpoint was given up as damaged; whether that is news.
+    pub(crate) fn note_damage(&self, checkpoint: CheckpointId) -> bool {
         self.observed().damaged.insert(checkpoint)
     }
 
-    pub(crate) fn record_damage(&self, services: &Services, message: String) {
-        let failure = Failure { kind: FailureKind::Error, message, at_ms: services.clock.now_ms() };
-        self.record_control_failure(CHECKPOINT_COORDINATOR, &failure);
-        services.has_changed();
+    pub(crate) fn is_damaged(&self, checkpoint: CheckpointId) -> bool {
+        self.observed().damaged.contains(&checkpoint)
+    }
+
+    /// The checkpoints that were given up as damaged.
+    pub(crate) fn damaged(&self) -> BTreeSet<CheckpointId> {
+        self.observed().damaged.clone()
+    }
+
+    pub(crate) fn record_damage(&self, services: &Services, message: String) -> ExceptionId {
+        let at_ms = services.clock.now_ms();
+        let failure = Failure { kind: FailureKind::DamagedCheckpoint, message, at_ms };
+        self.record_control_failure(CHECKPOINT_COORDINATOR, &failure)
     }
 
     pub(crate) fn observe_checkpoint(&self, view: CheckpointView) {

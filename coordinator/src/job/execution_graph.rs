@@ -24,6 +24,8 @@ pub(super) struct Execution {
     pub(super) state: ExecutionState,
     /// Which deployment started it.
     pub(super) deployment: u64,
+    /// What it went on from.
+    pub(super) restored: Option<CheckpointId>,
     first_checkpoint: CheckpointId,
 }
 
@@ -111,7 +113,9 @@ impl ExecutionGraph {
             let attempt = ExecutionAttemptId::new(subtask, *number);
             *number += 1;
             let state = ExecutionState::Deploying;
-            self.executions.insert(subtask, Execution { attempt, state, deployment, first_checkpoint });
+            let restored = restore.as_ref().map(|restore| restore.checkpoint);
+            let execution = Execution { attempt, state, deployment, restored, first_checkpoint };
+            self.executions.insert(subtask, execution);
             TaskDeployment { attempt, restore }
         };
         Ok(restored.into_iter().map(deploy).collect())

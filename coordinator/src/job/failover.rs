@@ -11,7 +11,7 @@ use std::{
 };
 
 use headwater_core::{
-    checkpoint::{CheckpointFailure, Manifest},
+    checkpoint::CheckpointFailure,
     execution::{ExecutionState, Failure, FailureKind, TaskDeployment},
     graph::JobGraph,
     ids::{CheckpointId, ExecutionAttemptId, SubtaskId},
@@ -23,7 +23,10 @@ use headwater_core::{
 
 use super::execution_graph::{Execution, ExecutionGraph, Region};
 use crate::{
-    checkpoint::lifecycle::{Members, Readiness},
+    checkpoint::{
+        lifecycle::{Members, Readiness},
+        storage::RestorePoint,
+    },
     deadlines,
 };
 
@@ -81,8 +84,8 @@ pub(super) enum Event {
     Start { status: JobStatus, survivors: BTreeSet<ExecutionAttemptId> },
     /// A task changed its state.
     Task { attempt: ExecutionAttemptId, state: ExecutionState, failure: Option<Failure> },
-    /// The newest completed checkpoint was looked up. `next` is the number of the job's next one.
-    RestorePoint { failover: FailoverId, found: Result<(Option<Box<Manifest>>, CheckpointId), String> },
+    /// The newest completed checkpoint was looked up.
+    RestorePoint { failover: FailoverId, found: Result<RestorePoint, String> },
     /// Time is up.
     Due(Timer),
     /// A checkpoint is durable that holds the end of all input, and its tasks are about to be told.
@@ -110,8 +113,8 @@ pub(super) enum Effect {
     Status(JobStatus),
     /// Cancel attempts.
     Cancel(Vec<ExecutionAttemptId>),
-    /// Look up the newest completed checkpoint.
-    LoadRestorePoint(FailoverId),
+    /// Give up checkpoints that tasks found damaged, and look up the newest completed one that is left.
+    LoadRestorePoint { failover: FailoverId, damaged: Vec<(CheckpointId, String)> },
     /// Deploy tasks, which go on from this checkpoint.
     Deploy { failover: FailoverId, restored: Option<CheckpointId>, tasks: Vec<TaskDeployment> },
     /// Set a timer, in milliseconds.
@@ -124,6 +127,8 @@ pub(super) enum Effect {
 struct Failover {
     regions: BTreeSet<Region>,
     waiting: BTreeSet<ExecutionAttemptId>,
+    /// Checkpoints that tasks found damaged, and how.
+    damaged: BTreeMap<CheckpointId, String>,
     is_delay_over: bool,
     is_loading: bool,
 }
@@ -273,7 +278,7 @@ impl JobMachine {
             regions: self.graph.all_regions(),
             waiting: survivors.clone(),
             is_delay_over: true,
-            is_loading: false,
+            ..Failover::default()
         };
         self.failovers.insert(0, start);
         self.next_failover = 1;
@@ -336,7 +341,9 @@ impl JobMachine {
         if !state.is_terminal() {
             return;
         }
-        if let Some(failure) = failure.filter(|_| state == ExecutionState::Failed) {
+        let failure = failure.filter(|_| state == ExecutionState::Failed);
+        let damaged = failure.as_ref().and_then(|failure| self.damaged_checkpoint(attempt, failure));
+        if let Some(failure) = failure {
             self.effects.push(Effect::Record {
                 culprit: Culprit::Task(attempt),
                 failure,
@@ -348,6 +355,7 @@ impl JobMachine {
         }
         if let Some(failover) = self.failovers.get_mut(&id) {
             failover.waiting.remove(&attempt);
+            failover.damaged.extend(damaged);
         }
         self.advance(id);
     }
@@ -382,16 +390,37 @@ impl JobMachine {
         } else {
             BTreeSet::from([self.graph.region_of(attempt.subtask)])
         };
-        self.fail(Culprit::Task(attempt), regions, failure, at);
+        match self.damaged_checkpoint(attempt, &failure) {
+            None => self.fail(Culprit::Task(attempt), regions, failure, at),
+            // At once, and whatever the strategy says: it comes to an end, since each time fewer checkpoints are left.
+            Some(damaged) => {
+                let (culprit, failover) = (Culprit::Task(attempt), Some(self.next_failover));
+                self.effects.push(Effect::Record { culprit, failure, failover });
+                self.fail_over(regions, 0, Some(damaged));
+            }
+        }
+    }
+
+    /// The checkpoint that an attempt went on from, if that is what it died of, and how it is damaged.
+    fn damaged_checkpoint(
+        &mut self,
+        attempt: ExecutionAttemptId,
+        failure: &Failure,
+    ) -> Option<(CheckpointId, String)> {
+        let restored = self.graph.current(attempt)?.restored?;
+        (failure.kind == FailureKind::DamagedCheckpoint).then(|| (restored, failure.message.clone()))
     }
 
     fn fail(&mut self, culprit: Culprit, regions: BTreeSet<Region>, failure: Failure, at: Moment) {
+        if failure.kind == FailureKind::DataLoss {
+            return self.fail_for_good(culprit, failure);
+        }
         match self.strategy.on_failure(at.mono_ms, at.random) {
             RestartDecision::GiveUp => self.fail_for_good(culprit, failure),
             RestartDecision::RestartAfterMs(delay_ms) => {
                 let failover = Some(self.next_failover);
                 self.effects.push(Effect::Record { culprit, failure, failover });
-                self.fail_over(regions, delay_ms);
+                self.fail_over(regions, delay_ms, None);
             }
         }
     }
@@ -402,11 +431,18 @@ impl JobMachine {
         self.end(Goal::Failed);
     }
 
-    fn fail_over(&mut self, regions: BTreeSet<Region>, delay_ms: u64) {
+    fn fail_over(
+        &mut self,
+        regions: BTreeSet<Region>,
+        delay_ms: u64,
+        damaged: Option<(CheckpointId, String)>,
+    ) {
         let id = self.next_failover;
         self.next_failover += 1;
         self.final_checkpoint = None;
-        let mut failover = Failover { regions, is_delay_over: delay_ms == 0, ..Failover::default() };
+        let damaged = damaged.into_iter().collect();
+        let is_delay_over = delay_ms == 0;
+        let mut failover = Failover { regions, damaged, is_delay_over, ..Failover::default() };
         let overlapping: Vec<FailoverId> = self
             .failovers
             .iter()
@@ -417,6 +453,7 @@ impl JobMachine {
             let absorbed = self.failovers.remove(&other).expect("it was found a moment ago");
             failover.regions.extend(absorbed.regions);
             failover.waiting.extend(absorbed.waiting);
+            failover.damaged.extend(absorbed.damaged);
             self.effects.push(Effect::Merge { from: other, into: id });
         }
         let cancelled = self.graph.cancel(&failover.regions);
@@ -434,19 +471,15 @@ impl JobMachine {
         let Some(failover) = self.failovers.get_mut(&id) else { return };
         if failover.waiting.is_empty() && failover.is_delay_over && !failover.is_loading {
             failover.is_loading = true;
-            self.effects.push(Effect::LoadRestorePoint(id));
+            let damaged = failover.damaged.clone().into_iter().collect();
+            self.effects.push(Effect::LoadRestorePoint { failover: id, damaged });
         }
     }
 
-    fn on_restore_point(
-        &mut self,
-        id: FailoverId,
-        found: Result<(Option<Box<Manifest>>, CheckpointId), String>,
-        at: Moment,
-    ) {
+    fn on_restore_point(&mut self, id: FailoverId, found: Result<RestorePoint, String>, at: Moment) {
         let Some(failover) = self.failovers.get(&id) else { return };
         let failure = |message| Failure { kind: FailureKind::Error, message, at_ms: at.wall_ms };
-        let (manifest, next) = match found {
+        let RestorePoint { manifest, newest_completed, next } = match found {
             Ok(found) => found,
             Err(reason) => {
                 let regions = failover.regions.clone();
@@ -454,6 +487,10 @@ impl JobMachine {
                 return self.fail(Culprit::JobMaster, regions, failure, at);
             }
         };
+        if let (None, Some(newest)) = (&manifest, newest_completed) {
+            // To begin anew would write again what was committed.
+            return self.fail_for_good(Culprit::JobMaster, failure(nothing_left(newest)));
+        }
         match self.graph.redeploy(&failover.regions, manifest.as_deref(), id, next) {
             Err(error) => self.fail_for_good(Culprit::JobMaster, failure(error.to_string())),
             Ok(tasks) => {
@@ -509,7 +546,7 @@ impl JobMachine {
             self.effects.push(Effect::Arm(Timer::Commit(checkpoint), deadlines::COMMIT_MS));
         } else {
             // Those that go on are about to finish, those that are being restarted cannot: see `fail_task`.
-            self.fail_over(self.graph.all_regions(), 0);
+            self.fail_over(self.graph.all_regions(), 0, None);
         }
     }
 
@@ -543,4 +580,12 @@ impl JobMachine {
         self.mode = Mode::Ended;
         self.effects.push(Effect::End(goal));
     }
+}
+
+fn nothing_left(newest: CheckpointId) -> String {
+    format!(
+        "no checkpoint is left to go on from: checkpoint {newest} was completed, but it is damaged or missing, and so is \
+         every other that was kept; stop the server and put its whole data folder back from a copy, or submit the job \
+         anew with its output in another place, which processes its input from the beginning"
+    )
 }

@@ -22,7 +22,8 @@ use super::{
     cell::{CHECKPOINT_COORDINATOR, JOB_MASTER, JobCell, failure_of},
     ending,
     execution_graph::Execution,
-    failover::{Culprit, Effect, Event, Goal, JobMachine, Moment, Timer},
+    failover::{Culprit, Effect, Event, FailoverId, Goal, JobMachine, Moment, Timer},
+    history::ExceptionId,
     recoveries::Recoveries,
 };
 use crate::{
@@ -291,7 +292,9 @@ impl JobMaster {
                 self.save();
             }
             Effect::Cancel(attempts) => self.services.worker.send(ToWorker::Cancel { job, attempts }),
-            Effect::LoadRestorePoint(failover) => self.load_restore_point(failover, ctx),
+            Effect::LoadRestorePoint { failover, damaged } => {
+                self.load_restore_point(failover, damaged, ctx);
+            }
             Effect::Deploy { failover, restored, tasks } => {
                 reach(FaultPoint::JobDeployBefore);
                 self.cell.add_survivors(tasks.iter().map(|task| task.attempt));
@@ -318,17 +321,30 @@ impl JobMaster {
         ctx.run_later(Duration::from_millis(after_ms), move |actor, ctx| actor.step(Event::Due(timer), ctx));
     }
 
-    fn load_restore_point(&self, failover: u64, ctx: &mut Context<Self>) {
+    fn load_restore_point(
+        &self,
+        failover: FailoverId,
+        damaged: Vec<(CheckpointId, String)>,
+        ctx: &mut Context<Self>,
+    ) {
         let (services, cell) = (Arc::clone(&self.services), Arc::clone(&self.cell));
-        let found = async move {
-            let latest = storage::latest(&services, &cell).await?;
-            let next = services.store.next_checkpoint(cell.id)?;
-            Ok((latest.manifest.map(Box::new), next))
-        };
-        ctx.spawn(found.into_actor(self).map(move |found: Result<_, StoreError>, actor, ctx| {
-            let found = found.map_err(|error| error.to_string());
+        let found = async move { storage::restore_point(&services, &cell, damaged).await };
+        ctx.spawn(found.into_actor(self).map(move |found, actor, ctx| {
+            let found = found.map_err(|error| error.to_string()).map(|(point, recorded)| {
+                actor.note_damage(failover, recorded);
+                point
+            });
             actor.step(Event::RestorePoint { failover, found }, ctx);
         }));
+    }
+
+    /// The restart mends the failures that damage was recorded as; the coordinator must not count on the checkpoints.
+    fn note_damage(&mut self, failover: FailoverId, recorded: Vec<ExceptionId>) {
+        if let Some(state) = self.state.as_mut().filter(|_| !recorded.is_empty()) {
+            recorded.into_iter().for_each(|exception| state.recoveries.add_cause(failover, exception));
+            let damaged = LifecycleEvent::Damaged(self.cell.damaged());
+            state.coordinator.addr().do_send(CheckpointEvent(damaged));
+        }
     }
 
     /// Stores and shows the record. A state that is not terminal may be missed: it is found out again after a crash.

@@ -4,7 +4,7 @@ pub(crate) mod cell;
 pub(crate) mod ending;
 mod execution_graph;
 mod failover;
-mod history;
+pub(crate) mod history;
 pub(crate) mod master;
 mod recoveries;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Failover in a simulated world: tasks that die, answer late or not at all, and users who cancel.
 
+mod damage;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -16,6 +18,7 @@ use headwater_core::{
 use proptest::prelude::*;
 
 use super::failover::{Culprit, Effect, Event, FailoverId, Goal, JobMachine, Moment, Timer};
+use crate::checkpoint::storage::RestorePoint;
 
 /// Two regions of a source and a sink each.
 fn graph() -> Arc<JobGraph> {
@@ -55,12 +58,18 @@ fn failure() -> Failure {
     Failure { kind: FailureKind::Error, message: "boom".into(), at_ms: 0 }
 }
 
+fn damage() -> Failure {
+    Failure { kind: FailureKind::DamagedCheckpoint, message: "a bit flipped".into(), at_ms: 0 }
+}
+
 #[derive(Clone, Debug)]
 enum Action {
     /// A task goes one state further, or answers that it has stopped.
     Advance(usize),
     Fail(usize),
     FailDeadAttempt(usize),
+    /// A task finds the checkpoint damaged that it was to go on from.
+    FindDamage(usize),
     FireTimer(usize),
     FindRestorePoint {
         can_be_read: bool,
@@ -81,7 +90,13 @@ struct World {
     can_be_overdue: bool,
     last_attempt: BTreeMap<SubtaskId, u32>,
     timers: Vec<Timer>,
-    loading: Vec<FailoverId>,
+    /// Lookups under way, each with what is to be given up before it.
+    loading: Vec<(FailoverId, Vec<CheckpointId>)>,
+    /// Usable checkpoints, and the newest that was ever completed.
+    usable: BTreeSet<CheckpointId>,
+    newest_completed: Option<CheckpointId>,
+    /// What each attempt went on from.
+    restored: BTreeMap<ExecutionAttemptId, CheckpointId>,
     status: JobStatus,
     ended: Option<Goal>,
     has_root_cause: bool,
@@ -99,6 +114,9 @@ impl World {
             last_attempt: BTreeMap::new(),
             timers: Vec::new(),
             loading: Vec::new(),
+            usable: (1..=3).map(CheckpointId).collect(),
+            newest_completed: Some(CheckpointId(3)),
+            restored: BTreeMap::new(),
             status: JobStatus::Initializing,
             ended: None,
             has_root_cause: false,
@@ -124,6 +142,9 @@ impl World {
         match effect {
             Effect::Deploy { tasks, .. } => {
                 for task in tasks {
+                    let restored = task.restore.as_ref().map(|restored| restored.checkpoint);
+                    assert!(restored.is_some(), "a job that has completed a checkpoint begins anew");
+                    self.restored.extend(restored.map(|checkpoint| (task.attempt, checkpoint)));
                     let subtask = task.attempt.subtask;
                     let is_out_of_the_way = |other: &ExecutionAttemptId| {
                         let is_fenced = self.can_be_overdue && self.told_to_stop.contains(other);
@@ -136,7 +157,10 @@ impl World {
                 }
             }
             Effect::Cancel(attempts) => self.told_to_stop.extend(attempts),
-            Effect::LoadRestorePoint(failover) => self.loading.push(failover),
+            Effect::LoadRestorePoint { failover, damaged } => {
+                let damaged = damaged.into_iter().map(|(checkpoint, _)| checkpoint).collect();
+                self.loading.push((failover, damaged));
+            }
             Effect::Arm(timer, _) => self.timers.push(timer),
             Effect::Status(status) => {
                 assert!(status != JobStatus::Failing || self.has_root_cause, "the cause comes first");
@@ -150,6 +174,11 @@ impl World {
             }
             Effect::Record { .. } | Effect::Merge { .. } => {}
         }
+    }
+
+    fn restore_point(&self) -> RestorePoint {
+        let manifest = self.usable.last().map(|newest| Box::new(manifest(newest.0)));
+        RestorePoint { manifest, newest_completed: self.newest_completed, next: CheckpointId(4) }
     }
 
     fn nth_alive(&self, n: usize) -> Option<ExecutionAttemptId> {
@@ -195,6 +224,12 @@ impl World {
                     assert_eq!(self.status, before, "a dead attempt's message concerns nobody");
                 }
             }
+            Action::FindDamage(n) => {
+                let Some(attempt) = self.nth_alive(*n) else { return };
+                if self.alive[&attempt] == ExecutionState::Initializing {
+                    self.report(attempt, ExecutionState::Failed, Some(damage()));
+                }
+            }
             Action::FireTimer(n) => {
                 if self.timers.is_empty() {
                     return;
@@ -205,10 +240,13 @@ impl World {
                 }
             }
             Action::FindRestorePoint { can_be_read } => {
-                if let Some(failover) = self.loading.pop() {
-                    let found = can_be_read
-                        .then(|| (Some(Box::new(manifest(3))), CheckpointId(4)))
-                        .ok_or_else(|| "disk gone".to_owned());
+                if let Some((failover, damaged)) = self.loading.pop() {
+                    let found = if *can_be_read {
+                        self.usable.retain(|checkpoint| !damaged.contains(checkpoint));
+                        Ok(self.restore_point())
+                    } else {
+                        Err("disk gone".to_owned())
+                    };
                     self.step(Event::RestorePoint { failover, found });
                 }
             }
@@ -222,6 +260,14 @@ impl World {
             }
             Action::Cancel => self.step(Event::Cancel),
         }
+    }
+
+    /// Lets what is stopping stop and what is to be deployed be deployed.
+    fn settle_until_deployed(&mut self) {
+        let stopping: Vec<_> =
+            self.alive.keys().filter(|it| self.told_to_stop.contains(it)).copied().collect();
+        stopping.into_iter().for_each(|attempt| self.report(attempt, ExecutionState::Canceled, None));
+        self.act(&Action::FindRestorePoint { can_be_read: true });
     }
 
     /// Lets everything happen that is under way, and no further fault.
@@ -248,6 +294,7 @@ fn action() -> impl Strategy<Value = Action> {
         12 => (0..8usize).prop_map(Action::Advance),
         2 => (0..8usize).prop_map(Action::Fail),
         2 => (0..8usize).prop_map(Action::FailDeadAttempt),
+        1 => (0..8usize).prop_map(Action::FindDamage),
         4 => (0..8usize).prop_map(Action::FireTimer),
         4 => prop::bool::weighted(0.9).prop_map(|can_be_read| Action::FindRestorePoint { can_be_read }),
         1 => Just(Action::FailAll),
@@ -282,7 +329,8 @@ proptest! {
             Some(Goal::Canceled) => prop_assert!(was_cancelled),
             Some(goal) => {
                 prop_assert_eq!(goal, Goal::Failed);
-                prop_assert!(attempts == 1, "the budget was not used up");
+                let is_nothing_left = world.usable.is_empty();
+                prop_assert!(attempts == 1 || is_nothing_left, "the budget was not used up");
             }
         }
     }
@@ -331,7 +379,7 @@ fn a_checkpoint_that_does_not_fit_the_graph_fails_the_job() {
     let mut world = World::new(RestartOptions::FixedDelay { attempts: 9, delay_ms: 0 }, 0, false);
     let mut misfit = manifest(3);
     misfit.subtasks.pop_first();
-    let found = Ok((Some(Box::new(misfit)), CheckpointId(4)));
+    let found = Ok(RestorePoint { manifest: Some(Box::new(misfit)), ..world.restore_point() });
     world.step(Event::RestorePoint { failover: 0, found });
     assert_eq!(world.ended, Some(Goal::Failed));
 }

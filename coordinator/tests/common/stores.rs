@@ -11,7 +11,7 @@ use std::{
 use headwater_core::{
     checkpoint::Manifest,
     ids::{CheckpointId, JobId},
-    store::{CheckpointStore, DurableStore, LatestCheckpoint, StoreError, StoreFuture},
+    store::{CheckpointStore, DurableStore, LatestCheckpoint, ScannedValue, StoreError, StoreFuture},
 };
 
 #[derive(Default)]
@@ -32,10 +32,10 @@ impl DurableStore for MemoryStore {
         Ok(())
     }
 
-    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &str) -> Result<Vec<ScannedValue>, StoreError> {
         let entries = self.0.lock().unwrap();
         let matching = entries.iter().filter(|(key, _)| key.starts_with(prefix));
-        Ok(matching.map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(matching.map(|(key, value)| (key.clone(), Ok(value.clone()))).collect())
     }
 }
 
@@ -52,6 +52,11 @@ impl MemoryCheckpoints {
     pub fn of(&self, job: JobId) -> Vec<CheckpointId> {
         let manifests = self.manifests.lock().unwrap();
         manifests.keys().filter(|(owner, _)| *owner == job).map(|(_, id)| *id).collect()
+    }
+
+    /// Loses a checkpoint without a trace.
+    pub fn lose(&self, job: JobId, checkpoint: CheckpointId) {
+        self.manifests.lock().unwrap().remove(&(job, checkpoint)).unwrap();
     }
 
     pub fn damage(&self, job: JobId, checkpoint: CheckpointId) {
@@ -79,6 +84,12 @@ impl CheckpointStore for MemoryCheckpoints {
         let newest = self.of(job).last().map(|id| self.manifests.lock().unwrap()[&(job, *id)].clone());
         let damaged = self.damaged.lock().unwrap().clone();
         Box::pin(async move { Ok(LatestCheckpoint { manifest: newest, damaged }) })
+    }
+
+    fn mark_damaged(&self, job: JobId, checkpoint: CheckpointId) -> StoreFuture<'_, ()> {
+        self.manifests.lock().unwrap().remove(&(job, checkpoint));
+        self.damaged.lock().unwrap().retain(|(damaged, _)| *damaged != checkpoint);
+        Box::pin(async { Ok(()) })
     }
 
     fn list(&self, job: JobId) -> StoreFuture<'_, Vec<CheckpointId>> {

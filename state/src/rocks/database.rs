@@ -8,7 +8,7 @@ use std::{
 use headwater_core::checkpoint::FileRef;
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options, WriteBufferManager, WriteOptions};
 
-use super::checkpoint::{is_sst, verify};
+use super::checkpoint::{is_sst, read_verified, verify_ssts};
 use crate::{
     BackendConfig, StateEnv, StateError,
     catalog::Catalog,
@@ -85,13 +85,33 @@ impl Database {
         Self::open(env, folder)
     }
 
-    /// Opens a database for an attempt that begins with the files of a checkpoint, which stay as they are.
+    /// Opens a database for an attempt that begins with the files of a checkpoint, which stay as they are. Gives what the
+    /// database says that it holds, too.
     pub fn restore(
         env: &StateEnv,
         config: &BackendConfig,
         checkpoint: &Path,
         files: &[FileRef],
+    ) -> Result<(Self, Catalog), StateError> {
+        let restored = Self::link(env, config, checkpoint, files).and_then(|database| {
+            let catalog = database.catalog()?;
+            Ok((database, catalog))
+        });
+        if let Err(StateError::RocksDb { .. }) = &restored {
+            // Files that were trusted may have been damaged since. If they were, that is the cause.
+            env.trust().withdraw(&env.layout().job_checkpoints(config.job));
+            verify_ssts(env, checkpoint, files)?;
+        }
+        restored
+    }
+
+    fn link(
+        env: &StateEnv,
+        config: &BackendConfig,
+        checkpoint: &Path,
+        files: &[FileRef],
     ) -> Result<Self, StateError> {
+        verify_ssts(env, checkpoint, files)?;
         let folder = WorkingFolder::create(env, config)?;
         create_folder(env.fs(), &folder.database())?;
         for file in files {
@@ -101,11 +121,10 @@ impl Database {
             };
             let to = folder.database().join(name);
             if is_sst(&from) {
-                verify(&from, file)?;
                 fs::hard_link(&from, &to).map_err(StateError::io("link", &from))?;
             } else {
                 // RocksDB appends to these or replaces them, and the checkpoint must not change.
-                let bytes = verify(&from, file)?;
+                let bytes = read_verified(&from, file)?;
                 fs::write(&to, bytes).map_err(StateError::io("write", &to))?;
             }
         }
@@ -133,8 +152,7 @@ impl Database {
         self.folder.path.join(name)
     }
 
-    /// What a restored database says that it holds.
-    pub fn catalog(&self) -> Result<Catalog, StateError> {
+    fn catalog(&self) -> Result<Catalog, StateError> {
         let path = self.folder.database();
         let bytes = self.db.get(CATALOG_KEY).map_err(StateError::rocks("read the catalog"))?;
         let bytes = bytes.ok_or_else(|| StateError::damaged(&path, "there is no catalog"))?;

@@ -8,7 +8,7 @@ use data::{PROGRAMS, actors, checkpoint, exception, graph, subtask};
 use headwater_api::{ControlPlane, Reply};
 use headwater_coordinator::{
     handle::DispatcherError,
-    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary},
+    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary, UnreadableJob},
 };
 use headwater_core::{
     execution::{ExecutionState, FailureKind},
@@ -152,12 +152,6 @@ impl ControlPlane for Fake {
         Box::pin(async { killed })
     }
 
-    fn jobs(&self) -> Reply<'_, Vec<JobSummary>> {
-        let jobs =
-            self.answer(|state| Ok(state.jobs.iter().map(|job| job.details.summary.clone()).collect()));
-        Box::pin(async { jobs })
-    }
-
     fn job(&self, job: JobId) -> Reply<'_, JobDetails> {
         let details = self.answer(|state| Ok(state.job(job)?.details.clone()));
         Box::pin(async { details })
@@ -182,6 +176,10 @@ impl ControlPlane for Fake {
                 tasks_running: 6,
                 chaos: state.chaos,
                 jobs: state.jobs.iter().map(|job| job.details.summary.clone()).collect(),
+                unreadable_jobs: vec![UnreadableJob {
+                    id: "00000000000000000000000000000bad".to_owned(),
+                    reason: "the checksum does not match".to_owned(),
+                }],
             })
         });
         Box::pin(async { overview })
