@@ -1,7 +1,10 @@
 //! What a task counts, and the proof of life that is read from another thread.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -11,6 +14,15 @@ use headwater_core::{
 };
 
 const NEVER: i64 = i64::MIN;
+
+/// A row that a function panicked at, as seen from the end of its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedRow {
+    /// How many rows of the batch come behind it.
+    pub behind: u64,
+    /// Its timestamp.
+    pub timestamp: TimestampMs,
+}
 
 /// A task's counters: written by its thread once per batch, read by the worker's reporter.
 #[derive(Debug)]
@@ -25,6 +37,7 @@ pub struct TaskCounters {
     reconnects: AtomicU64,
     steps: AtomicU64,
     is_working: AtomicBool,
+    failed_row: Mutex<Option<FailedRow>>,
 }
 
 impl Default for TaskCounters {
@@ -40,6 +53,7 @@ impl Default for TaskCounters {
             reconnects: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             is_working: AtomicBool::new(false),
+            failed_row: Mutex::new(None),
         }
     }
 }
@@ -90,6 +104,16 @@ impl TaskCounters {
         self.is_working.store(false, Relaxed);
         self.busy_us.fetch_add(started.elapsed().as_micros() as u64, Relaxed);
         result
+    }
+
+    /// Takes note of the row that a function panics at. The innermost one stands.
+    pub fn note_failed_row(&self, row: FailedRow) {
+        self.failed_row.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(row);
+    }
+
+    /// The row that a function has panicked at.
+    pub fn failed_row(&self) -> Option<FailedRow> {
+        *self.failed_row.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of the piece of work that the task is in, if it is in one.
