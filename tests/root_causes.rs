@@ -64,6 +64,34 @@ fn a_panic_in_the_source_s_chain_names_the_record_s_number_and_its_place_in_the_
 }
 
 #[test]
+fn a_panic_at_a_line_names_its_file_and_byte_also_if_it_is_the_decoder_s() {
+    with_server(async |test| {
+        let input = test.folder("input.txt");
+        let lines: Vec<String> = (0..5_000).map(|line| line.to_string()).collect();
+        std::fs::write(&input, lines.join("\n")).unwrap();
+        let offset = lines[..3_000].join("\n").len() + 1;
+        let place = format!("(`{}`, byte {offset})", input.display());
+        let in_a_chain = panic_of(test, |env| {
+            env.read_text_file(&input).map(|line| assert_ne!(line, "3000")).discard();
+        })
+        .await;
+        assert!(in_a_chain.contains(", at record 3001 of subtask 0, attempt 0 "), "{in_a_chain}");
+        assert!(in_a_chain.ends_with(&place), "{in_a_chain}");
+
+        let in_the_decoder = panic_of(test, |env| {
+            let source = FileSource::new(&input).decode(|line| match line {
+                "3000" => panic!("cannot decode it"),
+                line => line.parse::<u64>(),
+            });
+            env.from_source("Numbers", source).discard();
+        })
+        .await;
+        let place = format!("at record 3001 of subtask 0, attempt 0 {place}");
+        assert_eq!(in_the_decoder, format!("cannot decode it, {place}"));
+    });
+}
+
+#[test]
 fn a_panic_behind_a_shuffle_names_the_task_that_the_record_came_from_and_its_timestamp() {
     with_server(async |test| {
         let in_a_chain = panic_of(test, |env| {

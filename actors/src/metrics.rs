@@ -30,6 +30,7 @@ pub struct TaskCounters {
     records_in: AtomicU64,
     records_out: AtomicU64,
     late_records: AtomicU64,
+    malformed_records: AtomicU64,
     watermark_ms: AtomicI64,
     busy_us: AtomicU64,
     backpressured_us: AtomicU64,
@@ -46,6 +47,7 @@ impl Default for TaskCounters {
             records_in: AtomicU64::new(0),
             records_out: AtomicU64::new(0),
             late_records: AtomicU64::new(0),
+            malformed_records: AtomicU64::new(0),
             watermark_ms: AtomicI64::new(MIN_WATERMARK),
             busy_us: AtomicU64::new(0),
             backpressured_us: AtomicU64::new(0),
@@ -72,6 +74,11 @@ impl TaskCounters {
     /// Counts records that came too late for their windows.
     pub fn add_late(&self, records: u64) {
         self.late_records.fetch_add(records, Relaxed);
+    }
+
+    /// Counts a record that a source could not decode.
+    pub fn add_malformed(&self) {
+        self.malformed_records.fetch_add(1, Relaxed);
     }
 
     /// Counts a connection's being made anew.
@@ -127,6 +134,7 @@ impl TaskCounters {
             records_in: self.records_in.load(Relaxed),
             records_out: self.records_out.load(Relaxed),
             late_records: self.late_records.load(Relaxed),
+            malformed_records: self.malformed_records.load(Relaxed),
             watermark_ms: Some(self.watermark_ms.load(Relaxed))
                 .filter(|watermark| *watermark != MIN_WATERMARK),
             busy_us: self.busy_us.load(Relaxed),

@@ -16,7 +16,7 @@ use headwater_core::{
 };
 use serde::{Deserialize, Serialize};
 
-const RECORD_VERSION: u16 = 1;
+const RECORD_VERSION: u16 = 2;
 const RECORDS: &str = "job/";
 
 /// A job as it is stored.
