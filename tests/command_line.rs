@@ -235,6 +235,39 @@ fn a_failed_job_ends_the_run_with_its_cause() {
 }
 
 #[test]
+fn a_job_s_submitter_says_what_becomes_of_malformed_records() {
+    let server = Server::start();
+    let (input, output, letters) = (server.path("input.txt"), server.path("counts"), server.path("letters"));
+    fs::write(&input, b"good line\nM\xFCnchen\ngood line\n").unwrap();
+    let run = |options: &[&str]| {
+        let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
+        server.client(&[&["run", "word_count", "--input", input, "--output", output], options].concat())
+    };
+    let failed = run(&["-D", "restart-strategy.type=none"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let (text, place) = (stdout(&failed), format!("malformed record at `{}`, byte 10: ", input.display()));
+    assert!(text.contains(&place), "{text}");
+
+    assert_fails(
+        &run(&["-D", "source.malformed-records=dead-letter"]),
+        1,
+        &["`source.dead-letter.path` is not set"],
+    );
+    let path = format!("source.dead-letter.path={}", letters.display());
+    assert_fails(&run(&["-D", &path]), 1, &["expected `source.malformed-records` to be `dead-letter`"]);
+
+    let finished = run(&["-D", "source.malformed-records=dead-letter", "-D", &path]);
+    assert!(finished.status.success(), "{finished:?}");
+    let letter = fs::read_dir(&letters).unwrap().next().expect("a dead letter").unwrap().path();
+    let letter: Value = serde_json::from_str(&fs::read_to_string(letter).unwrap()).unwrap();
+    assert_eq!((&letter["text"], &letter["hex"]), (&"M\u{FFFD}nchen".into(), &"4dfc6e6368656e".into()));
+    let id = stdout(&finished).split_whitespace().next().unwrap().to_owned();
+    let status = stdout(&server.client(&["status", &id]));
+    assert!(status.contains("malformed 1"), "{status}");
+    assert_eq!(server.json(&["status", &id])["vertices"][0]["subtasks"][0]["malformed_records"], 1);
+}
+
+#[test]
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
     assert_fails(&headwater(&[]), 2, &["Usage: headwater <COMMAND>"]);
     assert_fails(&headwater(&["strat"]), 2, &["similar subcommand", "'start'"]);

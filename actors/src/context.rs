@@ -34,6 +34,14 @@ pub enum TaskError {
     /// A user's function failed.
     #[error("{0}")]
     Function(String),
+    /// One of the above, with where it happened.
+    #[error("{error}, {place}")]
+    At {
+        /// What happened.
+        error: Box<TaskError>,
+        /// At which record.
+        place: String,
+    },
 }
 
 impl TaskError {

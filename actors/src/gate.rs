@@ -8,7 +8,7 @@ use std::{
 
 use headwater_core::{
     checkpoint::{ChannelCount, ChannelId},
-    ids::CheckpointId,
+    ids::{CheckpointId, SubtaskId},
     time::TimestampMs,
 };
 
@@ -34,6 +34,7 @@ pub enum GateEvent {
 }
 
 struct Input {
+    from: SubtaskId,
     receiver: Receiver,
     edge: usize,
     received: ChannelCount,
@@ -49,16 +50,19 @@ pub struct InputGate {
     aligning_since: Option<Instant>,
     ready: std::collections::VecDeque<GateEvent>,
     next: usize,
+    /// The channel of the last batch.
+    last: Option<usize>,
 }
 
 impl InputGate {
-    /// A gate over these channels: one list per incoming edge.
-    pub fn new(edges: Vec<Vec<Receiver>>, signal: Arc<GateSignal>) -> Self {
+    /// A gate over these channels, each with the task that it comes from: one list per incoming edge.
+    pub fn new(edges: Vec<Vec<(SubtaskId, Receiver)>>, signal: Arc<GateSignal>) -> Self {
         let inputs: Vec<Input> = edges
             .into_iter()
             .enumerate()
             .flat_map(|(edge, receivers)| {
-                receivers.into_iter().map(move |receiver| Input {
+                receivers.into_iter().map(move |(from, receiver)| Input {
+                    from,
                     receiver,
                     edge,
                     received: ChannelCount::default(),
@@ -74,6 +78,7 @@ impl InputGate {
             aligning_since: None,
             ready: std::collections::VecDeque::new(),
             next: 0,
+            last: None,
         }
     }
 
@@ -116,6 +121,7 @@ impl InputGate {
     fn on_element(&mut self, channel: usize, element: Element) -> Option<GateEvent> {
         match element {
             Element::Batch(batch) => {
+                self.last = Some(channel);
                 let input = &mut self.inputs[channel];
                 input.received.batches += 1;
                 input.received.rows += batch.rows() as u64;
@@ -162,6 +168,12 @@ impl InputGate {
         if !self.aligner.is_aligning() {
             self.aligning_since = None;
         }
+    }
+
+    /// The task that the last batch came from, and how many rows have come from it.
+    pub(crate) fn last_origin(&self) -> Option<(SubtaskId, u64)> {
+        let input = &self.inputs[self.last?];
+        Some((input.from, input.received.rows))
     }
 
     /// The ledger's receiving side.

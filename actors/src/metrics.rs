@@ -1,7 +1,10 @@
 //! What a task counts, and the proof of life that is read from another thread.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -12,12 +15,22 @@ use headwater_core::{
 
 const NEVER: i64 = i64::MIN;
 
+/// A row that a function panicked at, as seen from the end of its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedRow {
+    /// How many rows of the batch come behind it.
+    pub behind: u64,
+    /// Its timestamp.
+    pub timestamp: TimestampMs,
+}
+
 /// A task's counters: written by its thread once per batch, read by the worker's reporter.
 #[derive(Debug)]
 pub struct TaskCounters {
     records_in: AtomicU64,
     records_out: AtomicU64,
     late_records: AtomicU64,
+    malformed_records: AtomicU64,
     watermark_ms: AtomicI64,
     busy_us: AtomicU64,
     backpressured_us: AtomicU64,
@@ -25,6 +38,7 @@ pub struct TaskCounters {
     reconnects: AtomicU64,
     steps: AtomicU64,
     is_working: AtomicBool,
+    failed_row: Mutex<Option<FailedRow>>,
 }
 
 impl Default for TaskCounters {
@@ -33,6 +47,7 @@ impl Default for TaskCounters {
             records_in: AtomicU64::new(0),
             records_out: AtomicU64::new(0),
             late_records: AtomicU64::new(0),
+            malformed_records: AtomicU64::new(0),
             watermark_ms: AtomicI64::new(MIN_WATERMARK),
             busy_us: AtomicU64::new(0),
             backpressured_us: AtomicU64::new(0),
@@ -40,6 +55,7 @@ impl Default for TaskCounters {
             reconnects: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             is_working: AtomicBool::new(false),
+            failed_row: Mutex::new(None),
         }
     }
 }
@@ -58,6 +74,11 @@ impl TaskCounters {
     /// Counts records that came too late for their windows.
     pub fn add_late(&self, records: u64) {
         self.late_records.fetch_add(records, Relaxed);
+    }
+
+    /// Counts a record that a source could not decode.
+    pub fn add_malformed(&self) {
+        self.malformed_records.fetch_add(1, Relaxed);
     }
 
     /// Counts a connection's being made anew.
@@ -92,6 +113,16 @@ impl TaskCounters {
         result
     }
 
+    /// Takes note of the row that a function panics at. The innermost one stands.
+    pub fn note_failed_row(&self, row: FailedRow) {
+        self.failed_row.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(row);
+    }
+
+    /// The row that a function has panicked at.
+    pub fn failed_row(&self) -> Option<FailedRow> {
+        *self.failed_row.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The number of the piece of work that the task is in, if it is in one.
     pub fn current_step(&self) -> Option<u64> {
         self.is_working.load(Relaxed).then(|| self.steps.load(Relaxed))
@@ -103,6 +134,7 @@ impl TaskCounters {
             records_in: self.records_in.load(Relaxed),
             records_out: self.records_out.load(Relaxed),
             late_records: self.late_records.load(Relaxed),
+            malformed_records: self.malformed_records.load(Relaxed),
             watermark_ms: Some(self.watermark_ms.load(Relaxed))
                 .filter(|watermark| *watermark != MIN_WATERMARK),
             busy_us: self.busy_us.load(Relaxed),

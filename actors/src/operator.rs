@@ -3,6 +3,7 @@
 use std::{sync::Arc, task::Poll};
 
 use headwater_core::{
+    execution::FailureKind,
     graph::JobGraph,
     ids::{CheckpointId, VertexId},
     job::{JobSpec, PlanError},
@@ -38,6 +39,17 @@ pub struct OperatorSnapshot {
     pub keyed_state: Option<PendingSnapshot>,
 }
 
+/// The record that a task failed at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRecord {
+    /// Which of the records it is that the attempt has taken in, counted from 1.
+    pub number: u64,
+    /// Whether the failure came after it rather than at it: while it, and records before it, were handed on.
+    pub is_past: bool,
+    /// What else is known of it, for people.
+    pub position: Option<String>,
+}
+
 /// What sources and operators have in common. Between two calls an implementation must not hold the output of what it
 /// was given, apart from what [`flush`](Self::flush) gives out.
 pub trait TaskLogic {
@@ -62,6 +74,12 @@ pub trait TaskLogic {
 
     /// Takes the synchronous part of a snapshot; what it returns is written while the task goes on.
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<OperatorSnapshot, TaskError>;
+
+    /// The record at which the call before this one has failed, if it was at one. Asked only then; after a panic, no matter in what
+    /// state that has left everything. An error that names its record itself needs no other.
+    fn failed_record(&mut self, _kind: FailureKind) -> Option<FailedRecord> {
+        None
+    }
 
     /// A checkpoint is durable: commit, release.
     fn checkpoint_completed(&mut self, _checkpoint: CheckpointId) -> Result<(), TaskError> {

@@ -60,6 +60,7 @@ pub trait SinkWriter<T>: 'static {
 pub struct Committables(Vec<(CheckpointId, Vec<u8>)>);
 
 /// A writer with what it has prepared: a checkpoint that is given up leaves its committables to the next one.
+#[derive(Debug)]
 pub struct Committer<W> {
     writer: W,
     pending: Committables,
@@ -78,6 +79,19 @@ impl<W> Committer<W> {
     {
         let committable =
             context.restored.as_ref().and_then(|restored| restored.snapshot.committable.as_deref());
+        Self::restore(sink, context, state, committable)
+    }
+
+    /// As [`open`](Self::open), for a writer that is not the task's sink: its committables are where its state is, too.
+    pub fn restore<T, S: Sink<T, Writer = W>>(
+        sink: &S,
+        context: &TaskContext,
+        state: Option<&[u8]>,
+        committable: Option<&[u8]>,
+    ) -> Result<Self, TaskError>
+    where
+        W: SinkWriter<T>,
+    {
         let restored: Committables = match committable {
             Some(bytes) => codec::decode(bytes)?,
             None => Committables::default(),

@@ -37,6 +37,13 @@ pub trait SourceReader<T>: 'static {
         batch: &mut Batch<T>,
     ) -> Poll<Result<SourceStatus, TaskError>>;
 
+    /// Where one of the rows is from, counted from 0, that were appended by the last call of [`poll_read`](Self::poll_read) that had
+    /// something to read; for people, e.g. "generator index 7". If that call panicked, it is asked for the row after those: the
+    /// one that the call was at. Only asked once a function has failed, so it may take its time.
+    fn locate(&mut self, _row: usize) -> Option<String> {
+        None
+    }
+
     /// The position after what was read so far, to go on from.
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError>;
 

@@ -1,7 +1,9 @@
 //! The task loop: plain code around one [`Invokable`], which an actor drives and a test can drive without one.
 
 use std::{
+    any::Any,
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -10,10 +12,11 @@ use std::{
 
 use headwater_core::{
     checkpoint::{Ledger, SubtaskSnapshot},
-    execution::ExecutionState,
+    execution::{ExecutionState, FailureKind},
     fault::{FaultPoint, reach},
     gateway::{CoordinatorGateway, FromWorker},
     ids::{CheckpointId, ExecutionAttemptId, JobId},
+    supervision::panic_message,
     time::{Clock, MAX_WATERMARK, TimestampMs},
 };
 use headwater_state::Blocking;
@@ -25,6 +28,7 @@ use tokio::{
 
 use crate::{
     context::TaskError,
+    failure::{Doing, describe},
     gate::{GateEvent, InputGate},
     metrics::TaskCounters,
     operator::{Invokable, Operator, OperatorSnapshot, SourceStatus, Step},
@@ -97,7 +101,7 @@ enum Event {
     Resume,
     Timer(TimestampMs),
     Gate(GateEvent),
-    Source(Result<SourceStatus, TaskError>),
+    Source(SourceStatus),
 }
 
 /// What is left to do once an operator has emitted everything.
@@ -191,7 +195,7 @@ impl Task {
         if let Some(now) = self.due_timer() {
             return Poll::Ready(Ok(Event::Timer(now)));
         }
-        if let Poll::Ready(event) = self.poll_input(context) {
+        if let Poll::Ready(event) = self.poll_input(context)? {
             return Poll::Ready(Ok(event));
         }
         if !self.is_flushed {
@@ -200,17 +204,20 @@ impl Task {
         self.poll_timer(context).map(|now| Ok(Event::Timer(now)))
     }
 
-    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        match &mut self.code {
-            Invokable::Source(_) if self.is_draining => Poll::Pending,
-            Invokable::Source(source) => {
-                let output = &mut self.output;
-                self.counters.work(|| source.poll_next(context, output)).map(Event::Source)
-            }
-            Invokable::Operator(_) => {
-                self.gate.as_mut().expect("an operator has a gate").poll_next(context).map(Event::Gate)
-            }
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Result<Poll<Event>, TaskError> {
+        if let Some(gate) = &mut self.gate {
+            return Ok(gate.poll_next(context).map(Event::Gate));
         }
+        if self.is_draining {
+            return Ok(Poll::Pending);
+        }
+        self.work(Doing::Records, |code, output| match code {
+            Invokable::Source(source) => match source.poll_next(context, output) {
+                Poll::Ready(status) => Ok(Poll::Ready(Event::Source(status?))),
+                Poll::Pending => Ok(Poll::Pending),
+            },
+            Invokable::Operator(_) => unreachable!("an operator has a gate"),
+        })
     }
 
     /// The time, if an operator's timer is due. A source's timer watches its idleness, so it is not looked at before the
@@ -249,18 +256,19 @@ impl Task {
         match event {
             Event::Command(_) => {}
             Event::Resume => {
-                let step = self.work(|code, output| code.logic().resume(output))?;
+                let step = self.work(Doing::Emission, |code, output| code.logic().resume(output))?;
                 self.after(step, self.unfinished)?;
             }
             Event::Timer(now) => {
                 reach(FaultPoint::TaskTimer);
-                let step = self.work(|code, output| code.logic().on_processing_time(now, output))?;
+                let step = self
+                    .work(Doing::Timer(now), |code, output| code.logic().on_processing_time(now, output))?;
                 self.after(step, Unfinished::Emission)?;
             }
             Event::Source(status) => {
                 self.note_first_record();
                 reach(FaultPoint::SourceRead);
-                if status? == SourceStatus::End {
+                if status == SourceStatus::End {
                     self.flush()?;
                     self.output.watermark(MAX_WATERMARK);
                     self.begin_draining();
@@ -275,21 +283,26 @@ impl Task {
         match event {
             GateEvent::Batch(input, batch) => {
                 self.counters.add_in(batch.rows() as u64);
-                let step = self.work_operator(|operator, output| operator.process(input, batch, output))?;
+                let step = self.work_operator(Doing::Records, |operator, output| {
+                    operator.process(input, batch, output)
+                })?;
                 self.note_first_record();
                 self.after(step, Unfinished::Emission)
             }
             GateEvent::Watermark(watermark) => {
-                let step = self.work_operator(|operator, output| operator.on_watermark(watermark, output))?;
+                let step = self.work_operator(Doing::Watermark(watermark), |operator, output| {
+                    operator.on_watermark(watermark, output)
+                })?;
                 self.after(step, Unfinished::Emission)
             }
             GateEvent::Active(active) => {
                 self.flush()?;
-                self.work_operator(|operator, output| operator.on_active(active, output))
+                self.work_operator(Doing::Records, |operator, output| operator.on_active(active, output))
             }
             GateEvent::Barrier(checkpoint, waited) => self.take_snapshot(checkpoint, waited),
             GateEvent::EndOfInput => {
-                let step = self.work_operator(|operator, output| operator.end_of_input(output))?;
+                let step =
+                    self.work_operator(Doing::EndOfInput, |operator, output| operator.end_of_input(output))?;
                 self.after(step, Unfinished::EndOfInput)
             }
         }
@@ -299,7 +312,9 @@ impl Task {
         match command {
             TaskCommand::Trigger(checkpoint) => self.take_snapshot(checkpoint, Duration::ZERO)?,
             TaskCommand::Completed { checkpoint, is_final } => {
-                self.work(|code, _| code.logic().checkpoint_completed(checkpoint))?;
+                self.work(Doing::Commit(checkpoint), |code, _| {
+                    code.logic().checkpoint_completed(checkpoint)
+                })?;
                 if is_final && self.is_draining {
                     return Ok(Some(TaskEnd::Finished));
                 }
@@ -337,14 +352,14 @@ impl Task {
 
     fn flush(&mut self) -> Result<(), TaskError> {
         self.is_flushed = true;
-        self.work(|code, output| code.logic().flush(output))
+        self.work(Doing::Records, |code, output| code.logic().flush(output))
     }
 
     fn take_snapshot(&mut self, checkpoint: CheckpointId, alignment: Duration) -> Result<(), TaskError> {
         let started = Instant::now();
         self.flush()?;
         reach(FaultPoint::TaskSnapshot);
-        let snapshot = self.work(|code, _| code.logic().snapshot(checkpoint))?;
+        let snapshot = self.work(Doing::Snapshot(checkpoint), |code, _| code.logic().snapshot(checkpoint))?;
         let ledger = Ledger {
             sent: self.output.sent(),
             received: self.gate.as_ref().map_or_else(Vec::new, InputGate::received),
@@ -384,13 +399,55 @@ impl Task {
         coordinator.send(FromWorker::FirstRecord { job, attempt, at_ms });
     }
 
-    fn work<T>(&mut self, piece: impl FnOnce(&mut Invokable, &mut Output) -> T) -> T {
-        let (code, output) = (&mut self.code, &mut self.output);
-        self.counters.work(|| piece(code, output))
+    /// Runs a piece of the task's work. An error, and a panic, of which the task dies, is told with the record that it was at.
+    fn work<T>(
+        &mut self,
+        doing: Doing,
+        piece: impl FnOnce(&mut Invokable, &mut Output) -> Result<T, TaskError>,
+    ) -> Result<T, TaskError> {
+        let (code, output, counters) = (&mut self.code, &mut self.output, &self.counters);
+        // Nothing is used after a panic but to find the record, and that is prepared for anything.
+        match catch_unwind(AssertUnwindSafe(|| counters.work(|| piece(code, output)))) {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(self.placed(doing, error)),
+            Err(panic) => self.panic_on(doing, &*panic),
+        }
     }
 
-    fn work_operator<T>(&mut self, piece: impl FnOnce(&mut dyn Operator, &mut Output) -> T) -> T {
-        self.work(|code, output| match code {
+    #[cold]
+    fn placed(&mut self, doing: Doing, error: TaskError) -> TaskError {
+        match self.place_of_failure(doing, FailureKind::Error) {
+            Some(place) => TaskError::At { error: Box::new(error), place },
+            None => error,
+        }
+    }
+
+    #[cold]
+    fn panic_on(&mut self, doing: Doing, panic: &(dyn Any + Send)) -> ! {
+        let place = self
+            .place_of_failure(doing, FailureKind::Panic)
+            .unwrap_or_else(|| format!("at no record, but {doing}"));
+        resume_unwind(Box::new(format!("{}, {place}", panic_message(panic))))
+    }
+
+    fn place_of_failure(&mut self, doing: Doing, kind: FailureKind) -> Option<String> {
+        if doing != Doing::Records {
+            return None;
+        }
+        let code = &mut self.code;
+        let record = catch_unwind(AssertUnwindSafe(|| code.logic().failed_record(kind))).ok()??;
+        let behind = self.counters.read().records_in.saturating_sub(record.number);
+        let origin = self.gate.as_ref().and_then(InputGate::last_origin);
+        let origin = origin.map(|(from, rows)| (from, rows.saturating_sub(behind)));
+        Some(describe(&record, self.identity.attempt, origin))
+    }
+
+    fn work_operator<T>(
+        &mut self,
+        doing: Doing,
+        piece: impl FnOnce(&mut dyn Operator, &mut Output) -> Result<T, TaskError>,
+    ) -> Result<T, TaskError> {
+        self.work(doing, |code, output| match code {
             Invokable::Operator(operator) => piece(&mut **operator, output),
             Invokable::Source(_) => unreachable!("only operators have a gate"),
         })

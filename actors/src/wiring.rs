@@ -10,7 +10,8 @@ use crate::exchange::{GateSignal, Receiver, Sender, channel};
 #[derive(Default)]
 pub(crate) struct Wiring {
     pub signal: Arc<GateSignal>,
-    pub inputs: BTreeMap<u32, Vec<Receiver>>,
+    /// Each with the task that it comes from.
+    pub inputs: BTreeMap<u32, Vec<(SubtaskId, Receiver)>>,
     pub outputs: BTreeMap<u32, Vec<Sender>>,
 }
 
@@ -26,7 +27,7 @@ pub(crate) fn wire(
             let id = ChannelId { edge: index, from: from.index, to: to.index };
             let Some(downstream) = wiring.get_mut(&to) else { continue };
             let (sender, receiver) = channel(id, downstream.signal.clone());
-            downstream.inputs.entry(index).or_default().push(receiver);
+            downstream.inputs.entry(index).or_default().push((from, receiver));
             if let Some(upstream) = wiring.get_mut(&from) {
                 upstream.outputs.entry(index).or_default().push(sender);
             }

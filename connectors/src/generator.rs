@@ -72,6 +72,8 @@ struct Position {
 pub struct GeneratorReader<F> {
     make: F,
     next: u64,
+    /// The first record of the last batch.
+    first: u64,
     parallelism: u32,
     count: u64,
     rate: Option<RateLimit>,
@@ -104,6 +106,7 @@ where
         Ok(GeneratorReader {
             make: self.make.clone(),
             next,
+            first: next,
             parallelism,
             count: self.count,
             rate: self.rows_per_second.map(RateLimit::new).transpose()?,
@@ -128,6 +131,7 @@ where
         let stride = u64::from(self.parallelism);
         let left = (self.count - self.next).div_ceil(stride);
         let rows = left.min(granted as u64);
+        self.first = self.next;
         batch.values.reserve(rows as usize);
         batch.timestamps.reserve(rows as usize);
         for row in 0..rows {
@@ -139,6 +143,10 @@ where
             rate.spend(rows as usize);
         }
         Poll::Ready(Ok(SourceStatus::Ready))
+    }
+
+    fn locate(&mut self, row: usize) -> Option<String> {
+        Some(format!("generator index {}", self.first + row as u64 * u64::from(self.parallelism)))
     }
 
     fn snapshot(&mut self, _: CheckpointId) -> Result<Vec<u8>, TaskError> {

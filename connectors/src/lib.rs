@@ -8,7 +8,11 @@
 //! | [`file_sink::FileSink`] | two-phase commit by rename | exactly once |
 //! | [`print::PrintSink`] | - | at least once: after a failure lines may appear again |
 //! | [`discard::DiscardSink`] | - | nothing is written |
+//!
+//! A source that reads bytes [decodes](decode) them. What becomes of a record that cannot be decoded is the source's own
+//! [policy](MalformedRecords), or the job's.
 
+pub mod decode;
 pub mod discard;
 pub mod file_sink;
 pub mod files;
@@ -19,7 +23,10 @@ pub mod socket;
 
 mod folder;
 mod lines;
+mod malformed;
 mod rate;
+
+pub use headwater_core::options::MalformedRecords;
 
 /// A line of text: up to 24 bytes without an allocation.
 pub type Str = compact_str::CompactString;

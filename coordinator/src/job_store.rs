@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::view::UnreadableJob;
 
-const RECORD_VERSION: u16 = 1;
+const RECORD_VERSION: u16 = 2;
 const RECORDS: &str = "job/";
 
 /// A job as it is stored.

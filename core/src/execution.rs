@@ -127,6 +127,8 @@ pub struct TaskMetrics {
     pub records_out: u64,
     /// Records that came after their windows had fired and were dropped.
     pub late_records: u64,
+    /// Records that a source could not decode and that were skipped or written to a dead-letter file.
+    pub malformed_records: u64,
     /// The current watermark, if there is one yet.
     pub watermark_ms: Option<TimestampMs>,
     /// Time spent working, in microseconds.

@@ -1,6 +1,6 @@
 //! Configuration: what can be set for a job, under Flink's names where the meaning is the same.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub struct JobOptions {
     pub state_cache_bytes: u64,
     /// `restart-strategy.*`.
     pub restart: RestartOptions,
+    /// `source.malformed-records` and `source.dead-letter.path`: of sources that set nothing else.
+    pub malformed_records: MalformedRecords,
     /// `task.stall-timeout`: how long a task may work without progress before it counts as hung, in milliseconds.
     pub stall_timeout_ms: u64,
 }
@@ -47,6 +49,19 @@ pub enum StateBackend {
     HashMap,
     /// `rocksdb`: in RocksDB behind a write-back cache; a checkpoint writes what changed.
     RocksDb,
+}
+
+/// What becomes of a record that a source cannot decode.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum MalformedRecords {
+    /// `fail`: the job fails, and says which record it is and what is wrong with it.
+    #[default]
+    Fail,
+    /// `skip`: it is passed over and counted.
+    Skip,
+    /// `dead-letter`: it is written to a file in this folder, exactly once, with where it was and what is wrong with it, and
+    /// counted.
+    DeadLetter(PathBuf),
 }
 
 /// What happens after a failure.
@@ -96,6 +111,7 @@ impl Default for JobOptions {
             state_backend: StateBackend::RocksDb,
             state_cache_bytes: 256 << 20,
             restart: RestartOptions::default(),
+            malformed_records: MalformedRecords::default(),
             stall_timeout_ms: 60_000,
         }
     }
@@ -160,6 +176,14 @@ pub enum OptionError {
         expected: &'static str,
         /// The value as given.
         found: String,
+    },
+    /// Another option needs this one.
+    #[error("option `{key}` is not set: expected {expected}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// What would be right, and why.
+        expected: &'static str,
     },
 }
 
@@ -290,6 +314,29 @@ pub const JOB_OPTIONS: &[(&str, &str, Setter)] = &[
         Ok(())
     }),
     (
+        MALFORMED_RECORDS,
+        "what becomes of a record that a source cannot decode: `fail`, `skip` or `dead-letter`",
+        |options, value| {
+            options.malformed_records = match value {
+                "fail" => MalformedRecords::Fail,
+                "skip" => MalformedRecords::Skip,
+                "dead-letter" => MalformedRecords::DeadLetter(PathBuf::new()),
+                _ => return Err("`fail`, `skip` or `dead-letter`"),
+            };
+            Ok(())
+        },
+    ),
+    (DEAD_LETTER_PATH, "folder that such records are written to with `dead-letter`", |options, value| {
+        let MalformedRecords::DeadLetter(folder) = &mut options.malformed_records else {
+            return Err("`source.malformed-records` to be `dead-letter` for this option");
+        };
+        if value.is_empty() {
+            return Err(A_FOLDER);
+        }
+        *folder = PathBuf::from(value);
+        Ok(())
+    }),
+    (
         "restart-strategy.type",
         "`exponential-delay`, `fixed-delay`, `failure-rate` or `none`",
         |options, value| {
@@ -411,6 +458,11 @@ pub const JOB_OPTIONS: &[(&str, &str, Setter)] = &[
     }),
 ];
 
+const MALFORMED_RECORDS: &str = "source.malformed-records";
+/// The option that names the folder of dead letters.
+pub const DEAD_LETTER_PATH: &str = "source.dead-letter.path";
+const A_FOLDER: &str = "a folder, since `source.malformed-records` is `dead-letter`";
+
 const NEEDS_EXPONENTIAL: &str = "`restart-strategy.type` to be `exponential-delay` for this option";
 const NEEDS_FAILURE_RATE: &str = "`restart-strategy.type` to be `failure-rate` for this option";
 
@@ -454,10 +506,22 @@ impl JobOptions {
         })
     }
 
-    /// Sets several options, a strategy's type before the options that need it.
+    /// Sets several options, a choice before the options that need it, and [checks](Self::check) them.
     pub fn set_all(&mut self, options: &BTreeMap<String, String>) -> Result<(), OptionError> {
-        let (types, others): (Vec<_>, Vec<_>) = options.iter().partition(|(key, _)| key.ends_with(".type"));
-        types.into_iter().chain(others).try_for_each(|(key, value)| self.set(key, value))
+        let is_choice = |key: &str| key.ends_with(".type") || key == MALFORMED_RECORDS;
+        let (choices, others): (Vec<_>, Vec<_>) = options.iter().partition(|(key, _)| is_choice(key));
+        choices.into_iter().chain(others).try_for_each(|(key, value)| self.set(key, value))?;
+        self.check()
+    }
+
+    /// Refuses options one of which needs another that is not set.
+    pub fn check(&self) -> Result<(), OptionError> {
+        match &self.malformed_records {
+            MalformedRecords::DeadLetter(folder) if folder.as_os_str().is_empty() => {
+                Err(OptionError::Missing { key: DEAD_LETTER_PATH, expected: A_FOLDER })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -484,6 +548,30 @@ mod tests {
         ]);
         options.set_all(&given).unwrap();
         assert_eq!(options.restart, RestartOptions::FixedDelay { attempts: 7, delay_ms: 1_000 });
+    }
+
+    #[test]
+    fn dead_letters_need_a_folder_and_a_folder_needs_dead_letters() {
+        let set = |given: &[(&str, &str)]| {
+            let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let mut options = JobOptions::default();
+            options.set_all(&given).map(|()| options.malformed_records).map_err(|error| error.to_string())
+        };
+        let (policy, folder) =
+            (("source.malformed-records", "dead-letter"), ("source.dead-letter.path", "bad"));
+        assert_eq!(set(&[folder, policy]), Ok(MalformedRecords::DeadLetter(PathBuf::from("bad"))));
+        let without_folder = set(&[policy]).unwrap_err();
+        assert!(
+            without_folder.starts_with("option `source.dead-letter.path` is not set"),
+            "{without_folder}"
+        );
+        let without_policy = set(&[folder]).unwrap_err();
+        assert!(
+            without_policy.contains("`source.malformed-records` to be `dead-letter`"),
+            "{without_policy}"
+        );
+        let skipping = set(&[("source.malformed-records", "skip"), folder]).unwrap_err();
+        assert!(skipping.contains("`source.malformed-records` to be `dead-letter`"), "{skipping}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `headwater run`, `list`, `status` and `cancel`: jobs on a running server.
 
-use std::{process::ExitCode, thread::sleep, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread::sleep, time::Duration};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use headwater_core::job::ArgValue;
+use headwater_core::{job::ArgValue, options::DEAD_LETTER_PATH};
 use headwater_stream::ProgramRegistry;
 use serde_json::{Map, Value, json};
 
@@ -136,7 +136,13 @@ pub(super) fn submission(program: &str, program_args: headwater_core::job::Args,
 fn key_and_value(option: &str) -> Result<(String, String), String> {
     let (key, value) =
         option.split_once('=').ok_or_else(|| format!("expected KEY=VALUE, found `{option}`"))?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
+    let (key, value) = (key.trim(), value.trim());
+    // As with a program's paths: a server has another working folder. What cannot be made absolute is refused as it is.
+    let value = match std::path::absolute(value).map(PathBuf::into_os_string).map(OsString::into_string) {
+        Ok(Ok(absolute)) if key == DEAD_LETTER_PATH => absolute,
+        _ => value.to_owned(),
+    };
+    Ok((key.to_owned(), value))
 }
 
 pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -169,8 +175,12 @@ pub(super) fn status(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     for vertex in items(&job, "vertices") {
         println!("  {}: {}", text(vertex, "id"), text(vertex, "name"));
         for subtask in items(vertex, "subtasks") {
+            let malformed = match &subtask["malformed_records"] {
+                count if count.as_u64() > Some(0) => format!("  malformed {count}"),
+                _ => String::new(),
+            };
             println!(
-                "    {:<8} {:<12} attempt {:<3} in {:>12}  out {:>12}",
+                "    {:<8} {:<12} attempt {:<3} in {:>12}  out {:>12}{malformed}",
                 text(subtask, "id"),
                 text(subtask, "state"),
                 subtask["attempt"],

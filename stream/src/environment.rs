@@ -96,7 +96,28 @@ impl StreamExecutionEnvironment {
             .set_source_parallelism(1)
     }
 
-    /// The lines of a file, or of all files in a folder.
+    /// The lines of a file, or of all files in a folder. What becomes of a line that is not UTF-8 the job's option
+    /// `source.malformed-records` says; to parse lines, and to say it yourself, make a [`FileSource`] and call
+    /// [`from_source`](Self::from_source):
+    ///
+    /// ```no_run
+    /// # use headwater_stream::*;
+    /// # use headwater_connectors::files::FileSource;
+    /// # fn program(env: &StreamExecutionEnvironment) -> Result<(), ProgramError> {
+    /// let prices = FileSource::new("prices.csv")
+    ///     .decode(|line| {
+    ///         let (article, cents) = line.split_once(';').ok_or("expected `article;cents`")?;
+    ///         Ok::<_, Box<dyn std::error::Error>>((Str::from(article), cents.parse::<u64>()?))
+    ///     })
+    ///     .on_malformed(MalformedRecords::DeadLetter("malformed-prices".into()));
+    /// env.from_source("Prices", prices)
+    ///     .key_by(|(article, _)| article.clone())
+    ///     .max(|(_, cents)| cents)
+    ///     .map(|(article, cents)| format!("{article} {cents}"))
+    ///     .write_as_text("highest");
+    /// env.execute("Highest prices")
+    /// # }
+    /// ```
     pub fn read_text_file(&self, path: impl Into<std::path::PathBuf>) -> DataStream<Identity<Str>> {
         let path = path.into();
         self.from_source(&format!("Files {}", path.display()), FileSource::new(path))
@@ -129,6 +150,7 @@ impl StreamExecutionEnvironment {
             let mut plan = self.plan.borrow_mut();
             (std::mem::take(&mut plan.vertices), plan.options.clone())
         };
+        options.check()?;
         let graph = StreamGraph::new(vertices, &options)?;
         match &self.executor {
             Some(executor) => executor.execute(job_name, graph, options),

@@ -7,7 +7,10 @@ use headwater_actors::{
     context::TaskError,
     operator::Step,
 };
-use headwater_core::{ids::CheckpointId, time::TimestampMs};
+use headwater_core::{
+    ids::CheckpointId,
+    time::{NO_TIMESTAMP, TimestampMs},
+};
 use headwater_state::PendingSnapshot;
 
 /// How many rows a head emits before it lets the task look for room.
@@ -59,6 +62,11 @@ pub(crate) trait Head<A>: 'static {
 
     fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<HeadSnapshot, TaskError> {
         Ok(HeadSnapshot::default())
+    }
+
+    /// For people: what is known of an input row by the timestamp that came with it.
+    fn describe_row(&self, timestamp: TimestampMs) -> Option<String> {
+        (timestamp != NO_TIMESTAMP).then(|| format!("timestamp {timestamp}"))
     }
 }
 

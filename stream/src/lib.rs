@@ -41,7 +41,7 @@ pub use chain::{Chain, Collector, Filter, FlatMap, Identity, Map, Then};
 pub use data::Data;
 pub use environment::{Executor, StreamExecutionEnvironment};
 pub use graph::StreamGraph;
-pub use headwater_connectors::Str;
+pub use headwater_connectors::{MalformedRecords, Str};
 pub use headwater_core::time::TimestampMs;
 pub use headwater_state::AggregateFunction;
 pub use keyed::{KeyedStream, WindowedStream};

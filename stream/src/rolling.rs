@@ -1,11 +1,13 @@
 //! Rolling aggregation of a keyed stream without windows: every record yields its key's new value.
 
-use std::{hash::Hash, marker::PhantomData};
+use std::{hash::Hash, marker::PhantomData, sync::Arc};
 
 use headwater_actors::{
     batch::{Batch, Payload, typed},
     context::{TaskContext, TaskError},
+    metrics::TaskCounters,
     operator::Step,
+    walk::Walk,
 };
 use headwater_core::ids::CheckpointId;
 use headwater_state::{KeyedBackend, Table};
@@ -25,6 +27,7 @@ pub(crate) struct RollingHead<T, K, F, A: Fold<T>, R> {
     result: R,
     backend: KeyedBackend,
     table: Table<K, A::Acc>,
+    counters: Arc<TaskCounters>,
     records: PhantomData<fn(T)>,
 }
 
@@ -36,7 +39,8 @@ where
     pub(crate) fn open(key_of: F, fold: A, result: R, context: &TaskContext) -> Result<Self, TaskError> {
         let mut backend = context.keyed_backend()?;
         let table = backend.table("rolling-value")?;
-        Ok(Self { key_of, fold, result, backend, table, records: PhantomData })
+        let counters = context.counters.clone();
+        Ok(Self { key_of, fold, result, backend, table, counters, records: PhantomData })
     }
 }
 
@@ -58,7 +62,8 @@ where
         let Batch { values, timestamps, hashes } = typed::<T>(batch);
         let mut results = Batch::with_capacity(values.len());
         let mut state = self.table.select(VOID_NAMESPACE)?;
-        for ((value, timestamp), hash) in values.into_iter().zip(timestamps).zip(hashes) {
+        let rows = values.into_iter().zip(timestamps.iter().copied()).zip(hashes);
+        for ((value, timestamp), hash) in Walk::new(rows, &timestamps, &self.counters) {
             let key = (self.key_of)(&value);
             let mut incoming = Some(value);
             let accumulator = state.get_or_insert_with(hash, &key, || {

@@ -6,12 +6,14 @@ use headwater_actors::{
     batch::{Batch, Payload},
     context::{TaskContext, TaskError},
     metrics::TaskCounters,
-    operator::{Operator, OperatorSnapshot, SourceLogic, SourceStatus, Step, TaskLogic},
+    operator::{FailedRecord, Operator, OperatorSnapshot, SourceLogic, SourceStatus, Step, TaskLogic},
     output::Output,
     source::{SOURCE_BATCH_ROWS, SourceReader},
+    walk::Walk,
 };
 use headwater_core::{
     codec,
+    execution::FailureKind,
     ids::CheckpointId,
     time::{Clock, MAX_WATERMARK, TimestampMs},
 };
@@ -70,9 +72,11 @@ impl<C: Chain, L: Tail<C::Out>> Pipe<C, L> {
     #[inline(never)]
     fn run(&mut self, batch: &mut Batch<C::In>, output: &mut Output) -> Result<(), TaskError> {
         let (chain, tail) = (&mut self.chain, &mut self.tail);
-        for (value, timestamp) in batch.drain() {
+        let rows = batch.values.drain(..).zip(batch.timestamps.iter().copied());
+        for (value, timestamp) in Walk::new(rows, &batch.timestamps, &self.counters) {
             chain.push(value, timestamp, &mut |value, timestamp| tail.push(value, timestamp));
         }
+        batch.clear();
         tail.after_batch(output)?;
         let Some(watermarks) = chain.watermarks() else { return Ok(()) };
         if watermarks.watches_idleness() && watermarks.on_alive(self.clock.now_ms()) {
@@ -155,13 +159,24 @@ pub(crate) struct SourceTask<C: Chain, L> {
     reader: Box<dyn SourceReader<C::In>>,
     pipe: Pipe<C, L>,
     batch: Batch<C::In>,
+    /// Whether the reader is at work, or has failed.
+    is_reading: bool,
+    /// How many rows the reader gave out when it last had something to read.
+    rows_read: usize,
     idle_at_ms: Option<TimestampMs>,
 }
 
 impl<C: Chain, L: Tail<C::Out>> SourceTask<C, L> {
     pub(crate) fn new(reader: Box<dyn SourceReader<C::In>>, mut pipe: Pipe<C, L>) -> Self {
         let idle_at_ms = pipe.idle_at_ms();
-        Self { reader, pipe, batch: Batch::with_capacity(SOURCE_BATCH_ROWS), idle_at_ms }
+        Self {
+            reader,
+            pipe,
+            batch: Batch::with_capacity(SOURCE_BATCH_ROWS),
+            is_reading: false,
+            rows_read: 0,
+            idle_at_ms,
+        }
     }
 }
 
@@ -185,6 +200,22 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for SourceTask<C, L> {
         self.pipe.snapshot(checkpoint, front)
     }
 
+    fn failed_record(&mut self, kind: FailureKind) -> Option<FailedRecord> {
+        let records_in = self.pipe.counters.read().records_in;
+        if self.is_reading {
+            // An error of the reader's own tells of itself where it was.
+            let row = (kind == FailureKind::Panic).then_some(self.batch.len())?;
+            let number = records_in + row as u64 + 1;
+            return Some(FailedRecord { number, is_past: false, position: self.reader.locate(row) });
+        }
+        let failed = self.pipe.counters.failed_row();
+        let behind = failed.map_or(0, |row| row.behind);
+        let row = self.rows_read.checked_sub(behind as usize + 1);
+        let number = records_in.checked_sub(behind).filter(|number| *number > 0)?;
+        let position = row.and_then(|row| self.reader.locate(row));
+        Some(FailedRecord { number, is_past: failed.is_none(), position })
+    }
+
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
         self.reader.checkpoint_completed(checkpoint)?;
         self.pipe.tail.checkpoint_completed(checkpoint)
@@ -197,7 +228,12 @@ impl<C: Chain, L: Tail<C::Out>> SourceLogic for SourceTask<C, L> {
         context: &mut std::task::Context<'_>,
         output: &mut Output,
     ) -> Poll<Result<SourceStatus, TaskError>> {
+        self.is_reading = true;
         let polled = self.reader.poll_read(context, SOURCE_BATCH_ROWS, &mut self.batch);
+        self.is_reading = false;
+        if !self.batch.is_empty() || matches!(polled, Poll::Ready(Ok(SourceStatus::Ready))) {
+            self.rows_read = self.batch.len();
+        }
         if !self.batch.is_empty() {
             self.pipe.counters.add_in(self.batch.len() as u64);
             self.pipe.run(&mut self.batch, output)?;
@@ -207,6 +243,7 @@ impl<C: Chain, L: Tail<C::Out>> SourceLogic for SourceTask<C, L> {
                 return Poll::Ready(Ok(SourceStatus::Ready));
             }
         }
+        self.is_reading = matches!(polled, Poll::Ready(Err(_)));
         polled
     }
 
@@ -269,6 +306,15 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for OperatorTask<C, L> {
         let Self { head, pipe, .. } = self;
         let step = head.resume(&mut |batch| pipe.run(batch, output))?;
         self.finish(step, output)
+    }
+
+    fn failed_record(&mut self, _: FailureKind) -> Option<FailedRecord> {
+        let records_in = self.pipe.counters.read().records_in;
+        let failed = self.pipe.counters.failed_row();
+        let number =
+            records_in.checked_sub(failed.map_or(0, |row| row.behind)).filter(|number| *number > 0)?;
+        let position = failed.and_then(|row| self.head.describe_row(row.timestamp));
+        Some(FailedRecord { number, is_past: failed.is_none(), position })
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<OperatorSnapshot, TaskError> {

@@ -72,6 +72,8 @@ pub struct Subtask {
     pub records_out: u64,
     /// Records that came too late and were dropped.
     pub late_records: u64,
+    /// Records that a source could not decode and that were skipped or written to a dead-letter file.
+    pub malformed_records: u64,
     /// The watermark; `null` before any, the greatest 64-bit integer once the input has ended.
     pub watermark_ms: Option<TimestampMs>,
     /// Time spent working, in microseconds.
@@ -159,6 +161,7 @@ impl Subtask {
             records_in: metrics.records_in,
             records_out: metrics.records_out,
             late_records: metrics.late_records,
+            malformed_records: metrics.malformed_records,
             watermark_ms: metrics.watermark_ms.filter(|watermark| *watermark != MIN_WATERMARK),
             busy_us: metrics.busy_us,
             backpressured_us: metrics.backpressured_us,

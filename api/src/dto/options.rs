@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater_core::options::{JobOptions, RestartOptions, StateBackend};
+use headwater_core::options::{JobOptions, MalformedRecords, RestartOptions, StateBackend};
 
 /// Every option that holds, as [`JobOptions::set_all`] would take it.
 pub fn written(options: &JobOptions) -> BTreeMap<String, String> {
@@ -29,7 +29,21 @@ pub fn written(options: &JobOptions) -> BTreeMap<String, String> {
     let general = general.into_iter().map(|(key, value)| (key.to_owned(), value));
     let restart =
         restart(&options.restart).into_iter().map(|(key, value)| (format!("restart-strategy.{key}"), value));
-    general.chain(restart).collect()
+    let malformed = malformed_records(&options.malformed_records)
+        .into_iter()
+        .map(|(key, value)| (format!("source.{key}"), value));
+    general.chain(malformed).chain(restart).collect()
+}
+
+fn malformed_records(policy: &MalformedRecords) -> Vec<(&'static str, String)> {
+    match policy {
+        MalformedRecords::Fail => vec![("malformed-records", "fail".to_owned())],
+        MalformedRecords::Skip => vec![("malformed-records", "skip".to_owned())],
+        MalformedRecords::DeadLetter(folder) => vec![
+            ("malformed-records", "dead-letter".to_owned()),
+            ("dead-letter.path", folder.display().to_string()),
+        ],
+    }
 }
 
 fn ms(duration_ms: u64) -> String {
@@ -97,8 +111,14 @@ mod tests {
             RestartOptions::FailureRate { max_failures_per_interval: 7, interval_ms: 8, delay_ms: 9 },
             RestartOptions::None,
         ];
+        let policies = [
+            MalformedRecords::Fail,
+            MalformedRecords::Skip,
+            MalformedRecords::DeadLetter("dead letters".into()),
+            MalformedRecords::Fail,
+        ];
         let mut shown = std::collections::BTreeSet::new();
-        for restart in strategies {
+        for (restart, malformed_records) in strategies.into_iter().zip(policies) {
             let options = JobOptions {
                 parallelism: 3,
                 max_parallelism: 64,
@@ -106,6 +126,7 @@ mod tests {
                 state_backend: StateBackend::HashMap,
                 state_cache_bytes: 12_345,
                 restart,
+                malformed_records,
                 stall_timeout_ms: 11,
             };
             let written = written(&options);

@@ -32,7 +32,7 @@ fn a_job_s_page_shows_its_actors_and_one_that_is_killed_there_comes_back_counted
         "v2-1",
         "window count",
     ]);
-    page.wait_for_texts(&["restored checkpoint 30", "COMPLETED", "HASH"]);
+    page.wait_for_texts(&["restored checkpoint 30", "COMPLETED", "HASH", "Malformed"]);
     page.wait_for("document.querySelector('.chart canvas') !== null");
     page.wait_for("document.querySelector('[aria-label=\"Kill v2-1\"]') !== null");
     page.evaluate("document.querySelector('[aria-label=\"Kill v2-1\"]').click()");

@@ -4,6 +4,7 @@ use anyhow::ensure;
 use headwater_chaos_tests::{
     history::text,
     job::{BACKENDS, Backend, Job},
+    records::record_at,
 };
 
 use crate::promise;
@@ -37,7 +38,14 @@ fn a_function_that_always_panics_fails_the_job_with_its_root_cause_once_the_budg
         run.submit(Job::new("panicking_sequences").option(option, budget))?;
         let job = run.wait_for_end("FAILED")?;
         let failure = text(&job, "failure");
-        ensure!(failure.contains("the function cannot bear record (7, 20)"), "the root cause is `{failure}`");
+        let index = (0..).find(|index| {
+            let record = record_at(run.seed, *index);
+            (record.key, record.sequence) == (7, 20)
+        });
+        let place = format!("(generator index {})", index.expect("every seed has this record"));
+        let has_place =
+            failure.contains("cannot bear record (7, 20), at record ") && failure.ends_with(&place);
+        ensure!(has_place, "the root cause is `{failure}`, expected it to end with `{place}`");
         ensure!(job["restarts"] == budget, "{budget} restarts were in the budget: {}", job["restarts"]);
         let exceptions = run.history().exceptions();
         ensure!(

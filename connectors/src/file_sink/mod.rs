@@ -35,6 +35,8 @@ use crate::folder::name_of;
 use part::Part;
 
 const ROLL_BYTES: u64 = 128 << 20;
+const PART: &str = "part";
+const DEAD_LETTER: &str = "dead-letter";
 const IN_PROGRESS: &str = ".inprogress";
 const WITHDRAWN: &str = ".withdrawn";
 
@@ -45,12 +47,20 @@ const WITHDRAWN: &str = ".withdrawn";
 pub struct FileSink {
     folder: PathBuf,
     roll_bytes: u64,
+    /// What the files' names begin with.
+    kind: &'static str,
 }
 
 impl FileSink {
     /// A sink into this folder.
     pub fn new(folder: impl AsRef<Path>) -> Self {
-        Self { folder: folder.as_ref().to_owned(), roll_bytes: ROLL_BYTES }
+        Self { folder: folder.as_ref().to_owned(), roll_bytes: ROLL_BYTES, kind: PART }
+    }
+
+    /// What a source's dead letters go through. Its files have names of their own, so that the sink that is fused to the
+    /// source may write into the same folder.
+    pub(crate) fn of_dead_letters(folder: &Path) -> Self {
+        Self { kind: DEAD_LETTER, ..Self::new(folder) }
     }
 
     /// Begins a new file when one has so many bytes, also between checkpoints; 128 MiB if not set.
@@ -78,7 +88,7 @@ pub struct FileWriter {
     fs: Arc<dyn FileSystem>,
     folder: PathBuf,
     roll_bytes: u64,
-    /// What the names of this subtask's files contain: job, operator and index.
+    /// What the names of this subtask's files begin with: kind, job, operator and index.
     owner: String,
     /// The attempt, as it is in the names of its files in progress.
     attempt: String,
@@ -107,7 +117,13 @@ impl<T: Display + 'static> Sink<T> for FileSink {
             fs: context.fs(),
             folder: self.folder.clone(),
             roll_bytes: self.roll_bytes.max(1),
-            owner: format!("{}-{}-{}", context.job, name_of(&context.vertex.uid), context.index()),
+            owner: format!(
+                "{}-{}-{}-{}",
+                self.kind,
+                context.job,
+                name_of(&context.vertex.uid),
+                context.index()
+            ),
             attempt: context.attempt.to_string().replace('-', "_"),
             state,
             part: None,
@@ -168,7 +184,7 @@ impl FileWriter {
     }
 
     fn final_name(&self, sequence: u64) -> String {
-        format!("part-{}-{sequence}", self.owner)
+        format!("{}-{sequence}", self.owner)
     }
 
     /// The sequence number in a final name of this subtask's.
@@ -207,7 +223,7 @@ impl FileWriter {
         Ok(())
     }
 
-    fn write_row(&mut self, row: &impl Display) -> Result<(), TaskError> {
+    pub(crate) fn write_row(&mut self, row: &impl Display) -> Result<(), TaskError> {
         let roll_bytes = self.roll_bytes;
         let part = self.open_part()?;
         let written = writeln!(part, "{row}");

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io, mem,
     net::{TcpStream, ToSocketAddrs},
     path::PathBuf,
     sync::{Arc, OnceLock},
@@ -10,19 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compact_str::CompactString;
 use headwater_actors::{context::TaskError, metrics::TaskCounters};
 use headwater_core::fs::FileSystem;
 
-use super::link::{Chunk, Link, Stopped};
+use super::{
+    LINE_BYTES_MAX,
+    link::{Chunk, Link, Stopped},
+};
 use crate::{
-    Str,
     journal::{self, Journal, Segments},
-    lines::{LineBuffer, LineTooLong},
+    lines::{LineBuffer, Next},
 };
 
 const READ_BYTES: usize = 1 << 20;
-const LINE_BYTES_MAX: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -142,19 +142,17 @@ impl Feed {
         let from = self.position.unwrap_or(journal.records().start);
         let mut is_stopped = false;
         journal.replay(from, |first, records| {
-            let lines: Vec<Str> = records.map(CompactString::from_utf8_lossy).collect();
+            let mut chunk = Chunk::new(first);
+            records.for_each(|record| chunk.push(record));
             is_stopped = self.link.wait_for_room(|| true).is_err();
-            self.link.push(Chunk { first, lines: lines.into_iter() });
+            self.link.push(chunk);
             !is_stopped
         })?;
         if is_stopped {
             return Err(End::Stopped);
         }
-        Ok(Log {
-            next: journal.records().end,
-            journal: Some((journal, segments, bytes_max)),
-            lines: Vec::new(),
-        })
+        let lines = Chunk::new(journal.records().end);
+        Ok(Log { journal: Some((journal, segments, bytes_max)), lines })
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
@@ -183,13 +181,12 @@ impl Drop for EndReport {
 /// Numbers lines, and keeps them if there is a journal.
 struct Log {
     journal: Option<(Journal, Segments, u64)>,
-    next: u64,
-    lines: Vec<Str>,
+    lines: Chunk,
 }
 
 impl Log {
     fn none() -> Self {
-        Self { journal: None, next: 0, lines: Vec::new() }
+        Self { journal: None, lines: Chunk::default() }
     }
 
     fn bytes_max(&self) -> Option<u64> {
@@ -204,7 +201,7 @@ impl Log {
         if let Some((journal, _, _)) = &mut self.journal {
             journal.stage(line);
         }
-        self.lines.push(decode(line));
+        self.lines.push(line);
     }
 
     /// Returns the lines added since the last call, once they are durable.
@@ -214,20 +211,11 @@ impl Log {
         }
         if let Some((journal, _, _)) = &mut self.journal {
             let records = journal.commit()?;
-            assert_eq!(records.start, self.next, "lines and records are numbered alike");
+            assert_eq!(records.end, self.lines.end(), "lines and records are numbered alike");
         }
-        let lines = std::mem::take(&mut self.lines);
-        let first = self.next;
-        self.next += lines.len() as u64;
-        Ok(Some(Chunk { first, lines: lines.into_iter() }))
+        let following = Chunk::new(self.lines.end());
+        Ok(Some(mem::replace(&mut self.lines, following)))
     }
-}
-
-fn decode(line: &[u8]) -> Str {
-    CompactString::from_utf8(line).unwrap_or_else(|error| {
-        tracing::warn!(%error, "a line is not UTF-8: what can't be read is replaced");
-        CompactString::from_utf8_lossy(line)
-    })
 }
 
 /// Moves what comes from a connection into the log, and from there to the task.
@@ -243,7 +231,7 @@ impl Pump<'_> {
             End::Failed(TaskError::io("cannot keep a second handle to the connection", error))
         })?;
         self.link.set_connection(Some(for_stop))?;
-        let mut lines = LineBuffer::new(READ_BYTES, LINE_BYTES_MAX, 0);
+        let mut lines = LineBuffer::new(READ_BYTES, LINE_BYTES_MAX, 0, false);
         let (mut has_read, mut last_reads) = (false, 0);
         let ended_by = loop {
             if self.wait_for_room() == Err(Stopped) {
@@ -266,8 +254,8 @@ impl Pump<'_> {
         };
         // If it is the reader that ended it, the rest of the line is still to come: what is there would be half a line.
         self.link.set_connection(None)?;
-        if let Some(rest) = lines.take_rest() {
-            self.log.add(rest);
+        if let Next::Line(rest) = lines.take_rest() {
+            self.log.add(lines.line(rest));
             self.commit()?;
         }
         Ok((has_read, ended_by))
@@ -288,18 +276,13 @@ impl Pump<'_> {
     }
 
     fn hand_over(&mut self, lines: &mut LineBuffer) -> Result<(), End> {
-        let too_long = loop {
+        loop {
             match lines.next_line() {
-                Ok(Some(line)) => self.log.add(line),
-                Ok(None) => break None,
-                Err(error) => break Some(error),
+                Next::Line(line) => self.log.add(lines.line(line)),
+                Next::Passed => {}
+                Next::Incomplete => return self.commit(),
             }
-        };
-        // What came before a line that is too long is good.
-        self.commit()?;
-        too_long.map_or(Ok(()), |error: LineTooLong| {
-            Err(End::Failed(TaskError::Connector(format!("socket source: {error}"))))
-        })
+        }
     }
 
     fn commit(&mut self) -> Result<(), End> {

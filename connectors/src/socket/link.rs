@@ -6,27 +6,61 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
-    vec,
 };
 
 use headwater_actors::context::TaskError;
 
-use crate::Str;
-
 /// The thread waits while more than this is queued, in bytes of lines.
 const QUEUE_BYTES_MAX: usize = 4 << 20;
 
-/// Lines in a row.
+/// Lines in a row, not yet decoded.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// The number of the first line.
-    pub(super) first: u64,
-    pub(super) lines: vec::IntoIter<Str>,
+    first: u64,
+    bytes: Vec<u8>,
+    /// Where each line ends in `bytes`.
+    ends: Vec<usize>,
+    taken: usize,
 }
 
 impl Chunk {
-    fn bytes(&self) -> usize {
-        self.lines.as_slice().iter().map(|line| line.len() + size_of::<Str>()).sum()
+    /// No lines yet, the first of which will have this number.
+    pub(super) fn new(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    pub(super) fn push(&mut self, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Takes the next line, with its number.
+    pub(super) fn next_line(&mut self) -> Option<(u64, &[u8])> {
+        let number = self.next_number()?;
+        let begin = self.taken.checked_sub(1).map_or(0, |last| self.ends[last]);
+        let line = &self.bytes[begin..self.ends[self.taken]];
+        self.taken += 1;
+        Some((number, line))
+    }
+
+    /// The number of the next line.
+    pub(super) fn next_number(&self) -> Option<u64> {
+        (!self.is_empty()).then_some(self.first + self.taken as u64)
+    }
+
+    /// The number of the line after these.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.ends.len() as u64
+    }
+
+    /// Whether all lines are taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken == self.ends.len()
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + self.ends.len() * size_of::<usize>()
     }
 }
 
@@ -97,7 +131,7 @@ impl Link {
         if state.is_stopped {
             return;
         }
-        let bytes = chunk.bytes();
+        let bytes = chunk.size();
         state.queued_bytes += bytes;
         state.chunks.push_back((chunk, bytes));
         wake(state);

@@ -18,6 +18,7 @@ mod link;
 
 use std::{
     collections::VecDeque,
+    fmt,
     path::PathBuf,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -29,25 +30,45 @@ use headwater_actors::{
     operator::SourceStatus,
     source::{Source, SourceReader},
 };
-use headwater_core::{codec, ids::CheckpointId, time::NO_TIMESTAMP};
+use headwater_core::{codec, ids::CheckpointId, options::MalformedRecords, time::NO_TIMESTAMP};
 use serde::{Deserialize, Serialize};
 
-use crate::{Str, folder::name_of, journal::Segments};
+use crate::{
+    decode::{Decode, FromBytes, FromText, Text},
+    folder::name_of,
+    journal::Segments,
+    lines::decode_line,
+    malformed::{Letters, Malformed, MalformedHandler},
+};
 use feed::Feed;
 use link::{Chunk, Link};
 
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Reads lines from a TCP server, in one subtask. Lines end in `\n` or `\r\n`, which are not part of them; when the server
-/// closes the connection, what came after the last line's end is a line, too. A line may have 1 MiB; a longer one is an
-/// error. What is not UTF-8 in a line is replaced by U+FFFD, as Apache Flink does it, and logged.
+/// closes the connection, what came after the last line's end is a line, too.
+///
+/// A line that is longer than 1 MiB, or not UTF-8, or refused by the function that [decodes](Self::decode) it, is a malformed
+/// record. Of a line that is too long the journal and a dead letter keep the first 1 MiB.
 ///
 /// If there is no connection, or no more, a new one is tried for ever, after 50 ms first and then less and less often, down to
 /// every 5 s. So the source never ends.
+///
+/// ```
+/// use headwater_connectors::{MalformedRecords, socket::SocketSource};
+/// // Numbers, one a line. What is no number is left out, and counted.
+/// let numbers = SocketSource::new("localhost", 9000)
+///     .decode(|line| line.trim().parse::<u64>())
+///     .on_malformed(MalformedRecords::Skip);
+/// ```
 #[derive(Debug, Clone)]
-pub struct SocketSource {
+pub struct SocketSource<D = Text> {
     host: String,
     port: u16,
+    decoder: D,
+    /// The job's if not set.
+    on_malformed: Option<MalformedRecords>,
     is_journaled: bool,
     journal_bytes_max: u64,
 }
@@ -55,7 +76,40 @@ pub struct SocketSource {
 impl SocketSource {
     /// A source of the lines that the server at this address sends.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, is_journaled: true, journal_bytes_max: JOURNAL_BYTES_MAX }
+        Self {
+            host: host.into(),
+            port,
+            decoder: Text,
+            on_malformed: None,
+            is_journaled: true,
+            journal_bytes_max: JOURNAL_BYTES_MAX,
+        }
+    }
+}
+
+impl<D> SocketSource<D> {
+    /// Yields what `function` makes of each line. An error makes the line a malformed record, of which it is the cause.
+    pub fn decode<T, E, F: Fn(&str) -> Result<T, E>>(self, function: F) -> SocketSource<FromText<F, T>> {
+        self.with(FromText::new(function))
+    }
+
+    /// As [`decode`](Self::decode), for lines that need not be UTF-8.
+    pub fn decode_bytes<T, E, F: Fn(&[u8]) -> Result<T, E>>(
+        self,
+        function: F,
+    ) -> SocketSource<FromBytes<F, T>> {
+        self.with(FromBytes::new(function))
+    }
+
+    fn with<E>(self, decoder: E) -> SocketSource<E> {
+        let Self { host, port, on_malformed, is_journaled, journal_bytes_max, .. } = self;
+        SocketSource { host, port, decoder, on_malformed, is_journaled, journal_bytes_max }
+    }
+
+    /// What becomes of lines that are malformed; if not set, what the job's option `source.malformed-records` says.
+    pub fn on_malformed(mut self, policy: MalformedRecords) -> Self {
+        self.on_malformed = Some(policy);
+        self
     }
 
     /// Whether lines are journaled before they are emitted, which is the default. Without the journal no line waits for the
@@ -76,14 +130,17 @@ impl SocketSource {
 }
 
 /// What comes next: a record's number in the journal, `None` while nothing was emitted.
-#[derive(Debug, Serialize, Deserialize)]
-struct Position(Option<u64>);
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Position {
+    next: Option<u64>,
+    letters: Letters,
+}
 
-impl Source for SocketSource {
-    type Item = Str;
-    type Reader = SocketReader;
+impl<D: Decode> Source for SocketSource<D> {
+    type Item = D::Item;
+    type Reader = SocketReader<D>;
 
-    fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<SocketReader, TaskError> {
+    fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<SocketReader<D>, TaskError> {
         let parallelism = context.vertex.parallelism;
         if parallelism != 1 {
             return Err(TaskError::Connector(format!(
@@ -92,10 +149,9 @@ impl Source for SocketSource {
                 context.vertex.name
             )));
         }
-        let next = match position {
-            Some(bytes) => codec::decode::<Position>(bytes)?.0,
-            None => None,
-        };
+        let Position { next, letters } = position.map(codec::decode).transpose()?.unwrap_or_default();
+        // Before the thread connects: what is wrong with the policy shows first.
+        let malformed = MalformedHandler::open(self.on_malformed.as_ref(), context, letters)?;
         let link = Arc::new(Link::default());
         let segments = Arc::new(OnceLock::new());
         let feed = Feed {
@@ -113,7 +169,11 @@ impl Source for SocketSource {
         let retained_max = context.options.checkpointing.num_retained.max(1) as usize;
         Ok(SocketReader {
             next,
+            batch_first: None,
             current: Chunk::default(),
+            decoder: self.decoder.clone(),
+            malformed,
+            is_journaled: self.is_journaled,
             link,
             releases: Releases {
                 segments,
@@ -132,55 +192,98 @@ fn journal_folder(context: &TaskContext) -> PathBuf {
 
 /// Emits what its thread has journaled.
 #[derive(Debug)]
-pub struct SocketReader {
+pub struct SocketReader<D> {
     next: Option<u64>,
+    /// The first line of the last batch.
+    batch_first: Option<u64>,
     /// What was taken from the link and is not yet emitted.
     current: Chunk,
+    decoder: D,
+    malformed: MalformedHandler,
+    is_journaled: bool,
     link: Arc<Link>,
     releases: Releases,
 }
 
-impl SourceReader<Str> for SocketReader {
+impl<D: Decode> SocketReader<D> {
+    /// Decodes up to `lines_max` lines of what was taken from the link; returns how many there were.
+    fn read_current(&mut self, lines_max: usize, batch: &mut Batch<D::Item>) -> Result<usize, TaskError> {
+        for lines in 0..lines_max {
+            let Some((number, line)) = self.current.next_line() else { return Ok(lines) };
+            match decode_line(&self.decoder, line, LINE_BYTES_MAX) {
+                Ok(value) => batch.push(value, NO_TIMESTAMP),
+                Err(cause) => {
+                    let place = LinePlace { number, is_journaled: self.is_journaled };
+                    self.malformed.handle(Malformed { record: line, at: number, cause }, place)?;
+                }
+            }
+            self.next = Some(number + 1);
+        }
+        Ok(lines_max)
+    }
+}
+
+/// A line's place, for people.
+struct LinePlace {
+    number: u64,
+    is_journaled: bool,
+}
+
+impl fmt::Display for LinePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_journaled {
+            true => write!(f, "journal record {}", self.number),
+            false => write!(f, "line {} since the source was opened", self.number),
+        }
+    }
+}
+
+impl<D: Decode> SourceReader<D::Item> for SocketReader<D> {
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         rows_max: usize,
-        batch: &mut Batch<Str>,
+        batch: &mut Batch<D::Item>,
     ) -> Poll<Result<SourceStatus, TaskError>> {
-        let rows_before = batch.len();
-        while batch.len() - rows_before < rows_max {
-            let wanted = rows_max - (batch.len() - rows_before);
-            let rows = self.current.lines.len().min(wanted);
-            if rows > 0 {
-                batch.values.extend(self.current.lines.by_ref().take(rows));
-                batch.timestamps.resize(batch.values.len(), NO_TIMESTAMP);
-                self.current.first += rows as u64;
-                self.next = Some(self.current.first);
-                continue;
+        let mut lines = 0;
+        while lines < rows_max {
+            if self.current.is_empty() {
+                match self.link.poll_chunk(context) {
+                    Poll::Ready(Ok(chunk)) => self.current = chunk,
+                    Poll::Ready(Err(error)) if lines == 0 => return Poll::Ready(Err(error)),
+                    Poll::Pending if lines == 0 => return Poll::Pending,
+                    _ => break,
+                }
             }
-            match self.link.poll_chunk(context) {
-                Poll::Ready(Ok(chunk)) => self.current = chunk,
-                Poll::Ready(Err(error)) if batch.len() == rows_before => return Poll::Ready(Err(error)),
-                Poll::Pending if batch.len() == rows_before => return Poll::Pending,
-                _ => break,
+            if lines == 0 {
+                self.batch_first = self.current.next_number();
+                self.malformed.begin_batch();
             }
+            lines += self.read_current(rows_max - lines, batch)?;
         }
         Poll::Ready(Ok(SourceStatus::Ready))
     }
 
+    fn locate(&mut self, row: usize) -> Option<String> {
+        let number =
+            (self.batch_first?..).filter(|number| !self.malformed.was_malformed(*number)).nth(row)?;
+        Some(LinePlace { number, is_journaled: self.is_journaled }.to_string())
+    }
+
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError> {
         self.releases.pending.push_back((checkpoint, self.next));
-        Ok(codec::encode(&Position(self.next))?)
+        Ok(codec::encode(&Position { next: self.next, letters: self.malformed.snapshot(checkpoint)? })?)
     }
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
+        self.malformed.checkpoint_completed(checkpoint)?;
         self.releases.completed(checkpoint)?;
         self.link.notify_feed();
         Ok(())
     }
 }
 
-impl Drop for SocketReader {
+impl<D> Drop for SocketReader<D> {
     fn drop(&mut self) {
         self.link.stop();
     }

@@ -7,4 +7,5 @@ mod files;
 mod generator;
 mod harness;
 mod journal;
+mod malformed;
 mod socket;

@@ -8,7 +8,8 @@ use std::{
 
 use headwater_actors::source::{Source, SourceReader};
 use headwater_connectors::{
-    Str,
+    MalformedRecords, Str,
+    decode::Text,
     socket::{SocketReader, SocketSource},
 };
 use headwater_core::ids::CheckpointId;
@@ -18,7 +19,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::harness::{DEADLINE, Harness, read, read_rows};
+use crate::{
+    harness::{DEADLINE, Harness, read, read_rows},
+    malformed::letters,
+};
 
 struct Server {
     listener: TcpListener,
@@ -34,7 +38,7 @@ impl Server {
         SocketSource::new("127.0.0.1", self.listener.local_addr().unwrap().port())
     }
 
-    fn open(&self, position: Option<&[u8]>) -> SocketReader {
+    fn open(&self, position: Option<&[u8]>) -> SocketReader<Text> {
         self.source().open(&self.harness.context(0), position).unwrap()
     }
 
@@ -107,7 +111,66 @@ async fn an_endless_line_is_an_error_and_the_lines_before_it_are_kept() {
     });
     assert_eq!(read_rows(&mut reader, 1).await, ["good"]);
     let error = read(&mut reader).await.unwrap_err();
-    assert!(error.to_string().contains("longer than 1048576 bytes"), "{error}");
+    let expected = "malformed record at journal record 1: expected a line of at most 1048576 bytes";
+    assert!(error.to_string().starts_with(expected), "{error}");
+}
+
+#[tokio::test]
+async fn malformed_lines_become_dead_letters_once_also_when_they_are_replayed() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let source = server
+        .source()
+        .decode(|line| line.parse::<u32>())
+        .on_malformed(MalformedRecords::DeadLetter(folder.path().to_owned()));
+    let mut context = server.harness.context(0);
+    let mut reader = source.open(&context, None).unwrap();
+    let mut connection = server.accept().await;
+    connection.write_all(b"1\nzwei\n3\n\xFF4\n").await.unwrap();
+    connection.write_all(&[b"5".repeat(2 << 20), b"\n6\n".to_vec()].concat()).await.unwrap();
+    assert_eq!(read_rows(&mut reader, 3).await, [1, 3, 6]);
+    assert_eq!(context.counters.read().malformed_records, 3);
+    assert_eq!(letters(folder.path()), [""; 0], "no checkpoint covers them yet");
+    drop(reader);
+
+    context = server.harness.context(0);
+    let mut reader = source.open(&context, None).unwrap();
+    let _connection = server.accept().await;
+    assert_eq!(read_rows(&mut reader, 3).await, [1, 3, 6], "nothing was checkpointed");
+    let position = reader.snapshot(CheckpointId::FIRST).unwrap();
+    // It dies before it is told that the checkpoint is completed.
+    drop(reader);
+    assert_eq!(letters(folder.path()), [""; 0]);
+
+    let mut reader = source.open(&server.harness.context(0), Some(&position)).unwrap();
+    let mut connection = server.accept().await;
+    connection.write_all(b"7\n").await.unwrap();
+    assert_eq!(read_rows(&mut reader, 1).await, [7]);
+    let found = letters(folder.path());
+    assert_eq!(found.len(), 3, "{found:?}");
+    for (letter, parts) in found.iter().zip([
+        ["journal record 1\"", "invalid digit", "\"text\":\"zwei\""],
+        ["journal record 3\"", "expected text in UTF-8", "\"hex\":\"ff34\""],
+        ["journal record 4\"", "at most 1048576 bytes", "\"is_cut\":true"],
+    ]) {
+        assert!(parts.iter().all(|part| letter.contains(part)), "{parts:?} in {letter:.300}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_is_located_by_its_record_in_the_journal() {
+    let server = Server::start().await;
+    let source = server.source().decode(|line| line.parse::<u32>()).on_malformed(MalformedRecords::Skip);
+    let mut reader = source.open(&server.harness.context(0), None).unwrap();
+    server.accept().await.write_all(b"0\nx\ny\n3\nz\n5\n").await.unwrap();
+    let mut rows = Vec::new();
+    while rows.len() < 3 {
+        let read = read(&mut reader).await.unwrap();
+        for (row, value) in read.iter().enumerate() {
+            assert_eq!(reader.locate(row), Some(format!("journal record {value}")));
+        }
+        rows.extend(read);
+    }
+    assert_eq!(rows, [0, 3, 5]);
 }
 
 #[tokio::test]

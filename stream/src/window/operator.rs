@@ -8,12 +8,13 @@ use headwater_actors::{
     context::{TaskContext, TaskError},
     metrics::TaskCounters,
     operator::Step,
+    walk::Walk,
 };
 use headwater_core::{
     codec,
     ids::CheckpointId,
     key_group::KeyGroup,
-    time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
+    time::{Clock, MAX_WATERMARK, MIN_WATERMARK, NO_TIMESTAMP, TimestampMs},
 };
 use headwater_state::{KeyedBackend, Table};
 
@@ -227,7 +228,8 @@ where
 {
     fn process(&mut self, _: usize, batch: Box<dyn Payload>, _: &mut Emit<'_, O>) -> Result<Step, TaskError> {
         let Batch { values, timestamps, hashes } = typed::<Partial<K, A::Acc>>(batch);
-        let mut rows = values.into_iter().zip(hashes);
+        let counters = self.counters.clone();
+        let mut rows = Walk::new(values.into_iter().zip(hashes), &timestamps, &counters);
         if self.time == WindowTime::Processing {
             // No record is late by a clock that was set back.
             let now_ms = self.clock.now_ms().max(self.fired_up_to.saturating_add(1));
@@ -270,6 +272,14 @@ where
             keyed_state: Some(self.backend.snapshot(checkpoint, &mut [&mut self.table])?),
         })
     }
+
+    fn describe_row(&self, timestamp: TimestampMs) -> Option<String> {
+        let what = "merged from rows before the shuffle";
+        Some(match timestamp {
+            NO_TIMESTAMP | MAX_WATERMARK => what.to_owned(),
+            slice_end => format!("{what}, of the window slice that ends at {slice_end}"),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -281,7 +291,6 @@ mod tests {
         ids::{ExecutionAttemptId, JobId, SubtaskId, VertexId},
         key_group::hash_key,
         options::{JobOptions, StateBackend},
-        time::NO_TIMESTAMP,
     };
     use headwater_state::StateEnv;
 

@@ -88,6 +88,7 @@ pub(super) fn subtask(vertex: VertexId, index: u32) -> SubtaskView {
             records_in: records + u64::from(index) * 1_913,
             records_out: records / 2,
             late_records: u64::from(index) * 3,
+            malformed_records: if vertex.0 == 0 { u64::from(index) * 2 } else { 0 },
             watermark_ms: Some(now_ms - 1_200),
             busy_us: [81_000_000, 412_000_000, 160_000_000][vertex.0 as usize],
             backpressured_us: [260_000_000, 0, 0][vertex.0 as usize],
