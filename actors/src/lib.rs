@@ -9,6 +9,7 @@ pub mod alignment;
 pub mod batch;
 pub mod context;
 pub mod exchange;
+pub mod fence;
 pub mod gate;
 pub mod metrics;
 pub mod operator;

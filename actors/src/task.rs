@@ -205,7 +205,13 @@ impl Task {
             Invokable::Source(_) if self.is_draining => Poll::Pending,
             Invokable::Source(source) => {
                 let output = &mut self.output;
-                self.counters.work(|| source.poll_next(context, output)).map(Event::Source)
+                let read = || {
+                    source.poll_next(context, output).map(|status| {
+                        reach(FaultPoint::SourceRead);
+                        Event::Source(status)
+                    })
+                };
+                self.counters.work(read)
             }
             Invokable::Operator(_) => {
                 self.gate.as_mut().expect("an operator has a gate").poll_next(context).map(Event::Gate)
@@ -253,13 +259,14 @@ impl Task {
                 self.after(step, self.unfinished)?;
             }
             Event::Timer(now) => {
-                reach(FaultPoint::TaskTimer);
-                let step = self.work(|code, output| code.logic().on_processing_time(now, output))?;
+                let step = self.work(|code, output| {
+                    reach(FaultPoint::TaskTimer);
+                    code.logic().on_processing_time(now, output)
+                })?;
                 self.after(step, Unfinished::Emission)?;
             }
             Event::Source(status) => {
                 self.note_first_record();
-                reach(FaultPoint::SourceRead);
                 if status? == SourceStatus::End {
                     self.flush()?;
                     self.output.watermark(MAX_WATERMARK);
@@ -343,8 +350,10 @@ impl Task {
     fn take_snapshot(&mut self, checkpoint: CheckpointId, alignment: Duration) -> Result<(), TaskError> {
         let started = Instant::now();
         self.flush()?;
-        reach(FaultPoint::TaskSnapshot);
-        let snapshot = self.work(|code, _| code.logic().snapshot(checkpoint))?;
+        let snapshot = self.work(|code, _| {
+            reach(FaultPoint::TaskSnapshot);
+            code.logic().snapshot(checkpoint)
+        })?;
         let ledger = Ledger {
             sent: self.output.sent(),
             received: self.gate.as_ref().map_or_else(Vec::new, InputGate::received),

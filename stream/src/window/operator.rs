@@ -315,6 +315,7 @@ mod tests {
             state,
             restored: None,
             counters: Arc::default(),
+            fence: Default::default(),
         }
     }
 
