@@ -114,6 +114,7 @@ impl Source for SocketSource {
         Ok(SocketReader {
             next,
             current: Chunk::default(),
+            failure: None,
             link,
             releases: Releases {
                 segments,
@@ -136,6 +137,8 @@ pub struct SocketReader {
     next: Option<u64>,
     /// What was taken from the link and is not yet emitted.
     current: Chunk,
+    /// Told when what came before it is emitted.
+    failure: Option<TaskError>,
     link: Arc<Link>,
     releases: Releases,
 }
@@ -158,14 +161,20 @@ impl SourceReader<Str> for SocketReader {
                 self.next = Some(self.current.first);
                 continue;
             }
+            if self.failure.is_some() {
+                break;
+            }
             match self.link.poll_chunk(context) {
                 Poll::Ready(Ok(chunk)) => self.current = chunk,
-                Poll::Ready(Err(error)) if batch.len() == rows_before => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => self.failure = Some(error),
                 Poll::Pending if batch.len() == rows_before => return Poll::Pending,
-                _ => break,
+                Poll::Pending => break,
             }
         }
-        Poll::Ready(Ok(SourceStatus::Ready))
+        match self.failure.take_if(|_| batch.len() == rows_before) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Ready(Ok(SourceStatus::Ready)),
+        }
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError> {
@@ -218,5 +227,33 @@ impl Releases {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_right_behind_some_lines_is_told_after_them() {
+        let link = Arc::new(Link::default());
+        let releases = Releases {
+            segments: Arc::default(),
+            retained_max: 1,
+            pending: VecDeque::new(),
+            completed: VecDeque::new(),
+        };
+        let mut reader =
+            SocketReader { next: None, current: Chunk::default(), failure: None, link, releases };
+        reader.link.push(Chunk { first: 0, lines: vec![Str::from("line")].into_iter() });
+        reader.link.fail(TaskError::Connector("the disk is full".to_owned()));
+
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut batch = Batch::default();
+        let first = reader.poll_read(&mut context, 10, &mut batch);
+        assert!(matches!(first, Poll::Ready(Ok(SourceStatus::Ready))), "{first:?}");
+        assert_eq!(batch.values, [Str::from("line")]);
+        let second = reader.poll_read(&mut context, 10, &mut batch);
+        assert!(matches!(second, Poll::Ready(Err(TaskError::Connector(_)))), "{second:?}");
     }
 }
