@@ -14,7 +14,7 @@ use headwater_core::{
 };
 use headwater_state::{BackendConfig, KeyedBackend, StateEnv, StateError};
 
-use crate::metrics::TaskCounters;
+use crate::{fence::Fence, metrics::TaskCounters};
 
 /// Why a task cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,8 @@ pub struct TaskContext {
     pub restored: Option<RestoredSubtask>,
     /// The task's counters.
     pub counters: Arc<TaskCounters>,
+    /// Whether the attempt is given up.
+    pub fence: Fence,
 }
 
 impl TaskContext {

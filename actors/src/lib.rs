@@ -10,6 +10,7 @@ pub mod batch;
 pub mod context;
 pub mod exchange;
 mod failure;
+pub mod fence;
 pub mod gate;
 pub mod metrics;
 pub mod operator;

@@ -213,7 +213,10 @@ impl Task {
         }
         self.work(Doing::Records, |code, output| match code {
             Invokable::Source(source) => match source.poll_next(context, output) {
-                Poll::Ready(status) => Ok(Poll::Ready(Event::Source(status?))),
+                Poll::Ready(status) => {
+                    reach(FaultPoint::SourceRead);
+                    Ok(Poll::Ready(Event::Source(status?)))
+                }
                 Poll::Pending => Ok(Poll::Pending),
             },
             Invokable::Operator(_) => unreachable!("an operator has a gate"),
@@ -260,14 +263,14 @@ impl Task {
                 self.after(step, self.unfinished)?;
             }
             Event::Timer(now) => {
-                reach(FaultPoint::TaskTimer);
-                let step = self
-                    .work(Doing::Timer(now), |code, output| code.logic().on_processing_time(now, output))?;
+                let step = self.work(Doing::Timer(now), |code, output| {
+                    reach(FaultPoint::TaskTimer);
+                    code.logic().on_processing_time(now, output)
+                })?;
                 self.after(step, Unfinished::Emission)?;
             }
             Event::Source(status) => {
                 self.note_first_record();
-                reach(FaultPoint::SourceRead);
                 if status == SourceStatus::End {
                     self.flush()?;
                     self.output.watermark(MAX_WATERMARK);
@@ -358,8 +361,10 @@ impl Task {
     fn take_snapshot(&mut self, checkpoint: CheckpointId, alignment: Duration) -> Result<(), TaskError> {
         let started = Instant::now();
         self.flush()?;
-        reach(FaultPoint::TaskSnapshot);
-        let snapshot = self.work(Doing::Snapshot(checkpoint), |code, _| code.logic().snapshot(checkpoint))?;
+        let snapshot = self.work(Doing::Snapshot(checkpoint), |code, _| {
+            reach(FaultPoint::TaskSnapshot);
+            code.logic().snapshot(checkpoint)
+        })?;
         let ledger = Ledger {
             sent: self.output.sent(),
             received: self.gate.as_ref().map_or_else(Vec::new, InputGate::received),

@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     actor::{Control, Kill, TaskActor, TaskBody, TaskExit},
     context::TaskContext,
+    fence::Fence,
     gate::InputGate,
     metrics::TaskCounters,
     operator::{CodeResolver, Invokable, JobCode},
@@ -79,6 +80,7 @@ pub fn start(config: WorkerConfig) -> LocalWorker {
 struct RunningTask {
     actor: Addr<TaskActor>,
     counters: Arc<TaskCounters>,
+    fence: Fence,
     slot: usize,
     stall_timeout: Duration,
     /// The piece of work that it was last seen in, and since when.
@@ -234,6 +236,8 @@ impl Worker {
             .map(|edge| graph.vertex(edge.to).parallelism)
             .collect();
         let counters = Arc::new(TaskCounters::default());
+        let fence = Fence::default();
+        self.fence_predecessors(job, attempt);
         let clock = self.config.clock.clone();
         let context = TaskContext {
             job,
@@ -246,6 +250,7 @@ impl Worker {
             state: self.config.state.clone(),
             restored: deployment.restore,
             counters: counters.clone(),
+            fence: fence.clone(),
         };
         let identity = TaskIdentity { job, attempt, coordinator: self.config.coordinator.clone() };
         let task_counters = counters.clone();
@@ -254,9 +259,10 @@ impl Worker {
             Box::pin(async move {
                 identity.report_state(ExecutionState::Initializing);
                 let vertex = attempt.subtask.vertex;
-                reach(FaultPoint::TaskOpen);
-                let code = task_counters.work(|| code.open(vertex, context))?;
-                reach(FaultPoint::TaskOpened);
+                let code = task_counters.work(|| {
+                    reach(FaultPoint::TaskOpen);
+                    code.open(vertex, context).inspect(|_| reach(FaultPoint::TaskOpened))
+                })?;
                 let output = Output::new(wiring.outputs.into_values().collect(), task_counters.clone());
                 let gate = matches!(code, Invokable::Operator(_))
                     .then(|| InputGate::new(wiring.inputs.into_values().collect(), wiring.signal));
@@ -274,8 +280,16 @@ impl Worker {
         });
         let actor = self.slots.start(slot, move |_| actor);
         let stall_timeout = Duration::from_millis(spec.options.stall_timeout_ms);
-        self.tasks
-            .insert((job, attempt), RunningTask { actor, counters, slot, stall_timeout, seen_in: None });
+        let task = RunningTask { actor, counters, fence, slot, stall_timeout, seen_in: None };
+        self.tasks.insert((job, attempt), task);
+    }
+
+    /// Earlier attempts of the same subtask may not have heard of their end.
+    fn fence_predecessors(&self, job: JobId, attempt: ExecutionAttemptId) {
+        let of_job = self.tasks.iter().filter(|((of, _), _)| *of == job);
+        for (_, task) in of_job.filter(|((_, known), _)| known.subtask == attempt.subtask) {
+            task.fence.raise();
+        }
     }
 
     fn on_exit(&mut self, TaskExited { job, attempt, exit }: TaskExited) {
@@ -326,7 +340,9 @@ impl Worker {
             // The cause before its consequences: the first failure that is reported becomes the job's root cause.
             lost.sort_by_key(|id| *id != (job, attempt));
             for (lost_job, lost_attempt) in lost {
-                self.tasks.remove(&(lost_job, lost_attempt));
+                if let Some(task) = self.tasks.remove(&(lost_job, lost_attempt)) {
+                    task.fence.raise();
+                }
                 let message = if (lost_job, lost_attempt) == (job, attempt) {
                     format!("made no progress for {} ms", timeout.as_millis())
                 } else {

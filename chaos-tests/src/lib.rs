@@ -5,8 +5,10 @@
 //! ([`records`]), so that the [`oracle`], which knows nothing of the engine, can work out what must be in the committed files
 //! and compare.
 
+pub mod cage;
 pub mod damage;
 pub mod history;
+pub mod inject;
 pub mod job;
 pub mod line_server;
 pub mod matrix;

@@ -16,7 +16,28 @@ const RUNS_DEFAULT: u64 = 3;
 /// # Panics
 /// If `body` fails, after having told how to replay it and what was seen.
 pub fn promise(binaries: &Binaries, backends: &[Backend], body: impl Fn(&mut Run) -> anyhow::Result<()>) {
-    for seed in seeds() {
+    promise_with(binaries, seeds(RUNS_DEFAULT), backends, body);
+}
+
+/// As [`promise`], with one seed if the environment asks for nothing: for what has a test per fault point.
+///
+/// # Panics
+/// As [`promise`].
+pub fn promise_once(
+    binaries: &Binaries,
+    backends: &[Backend],
+    body: impl Fn(&mut Run) -> anyhow::Result<()>,
+) {
+    promise_with(binaries, seeds(1), backends, body);
+}
+
+fn promise_with(
+    binaries: &Binaries,
+    seeds: Vec<u64>,
+    backends: &[Backend],
+    body: impl Fn(&mut Run) -> anyhow::Result<()>,
+) {
+    for seed in seeds {
         for backend in backends {
             let mut run = Run::new(binaries, seed, *backend).expect("a temporary folder can be made");
             if let Err(error) = body(&mut run) {
@@ -27,8 +48,8 @@ pub fn promise(binaries: &Binaries, backends: &[Backend], body: impl Fn(&mut Run
     }
 }
 
-/// The seeds to run with.
-pub fn seeds() -> Vec<u64> {
+/// The seeds to run with, so many if the environment asks for nothing.
+fn seeds(runs_default: u64) -> Vec<u64> {
     let number = |name| {
         let text = std::env::var(name).ok()?;
         Some(text.parse().unwrap_or_else(|_| panic!("{name}: expected a whole number, found `{text}`")))
@@ -37,7 +58,7 @@ pub fn seeds() -> Vec<u64> {
         (Some(seed), _) => vec![seed],
         // As JSON numbers are read, they must fit into 53 bits.
         (None, runs) => {
-            (0..runs.unwrap_or(RUNS_DEFAULT)).map(|_| headwater::core::random::number() >> 32).collect()
+            (0..runs.unwrap_or(runs_default)).map(|_| headwater::core::random::number() >> 32).collect()
         }
     }
 }

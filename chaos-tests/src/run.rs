@@ -1,6 +1,10 @@
 //! A run: one job on one server, with faults that follow from a seed.
 
+mod beside;
+mod process;
+
 use std::{
+    any::Any,
     fmt::Write,
     path::{Path, PathBuf},
     process::Command,
@@ -12,6 +16,8 @@ use anyhow::{Context, bail, ensure};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub use beside::Beside;
 
 use crate::{
     damage::Damage,
@@ -34,7 +40,14 @@ pub struct Binaries {
     pub oracle: PathBuf,
 }
 
-/// One server with one job.
+/// A job as the server knows it.
+struct Submitted {
+    id: String,
+    job: Job,
+    output: PathBuf,
+}
+
+/// One server with one job, and perhaps others beside it.
 pub struct Run {
     /// What its records and its faults follow from.
     pub seed: u64,
@@ -42,12 +55,15 @@ pub struct Run {
     pub random: StdRng,
     binaries: Binaries,
     backend: Backend,
-    folder: TempDir,
     server: Option<Server>,
-    job: Option<(String, Job)>,
+    job: Option<Submitted>,
+    beside: Vec<Submitted>,
     history: History,
     faults: Vec<String>,
     began: Instant,
+    /// What must outlive the server. Fields are dropped in this order.
+    kept: Vec<Box<dyn Any>>,
+    folder: TempDir,
 }
 
 impl Run {
@@ -58,47 +74,33 @@ impl Run {
             random: StdRng::seed_from_u64(seed),
             binaries: binaries.clone(),
             backend,
-            folder: tempfile::Builder::new().prefix("headwater-chaos-").tempdir()?,
             server: None,
             job: None,
+            beside: Vec::new(),
             history: History::default(),
             faults: Vec::new(),
             began: Instant::now(),
+            kept: Vec::new(),
+            folder: tempfile::Builder::new().prefix("headwater-chaos-").tempdir()?,
         })
-    }
-
-    /// Starts the server, on the same data folder each time.
-    pub fn start_server(&mut self) -> anyhow::Result<()> {
-        self.history.begin_life();
-        let server = Server::start(&self.binaries.server, &self.path("data"), &self.path("server.log"))?;
-        self.server = Some(server);
-        Ok(())
-    }
-
-    /// `kill -9` of the server.
-    pub fn kill_server(&mut self) -> anyhow::Result<()> {
-        self.observe()?;
-        self.note("kill -9 of the server");
-        self.server.take().context("the server is not running")?.kill()
-    }
-
-    /// SIGTERM to the server, which must end well.
-    pub fn terminate_server(&mut self) -> anyhow::Result<()> {
-        self.observe()?;
-        self.note("SIGTERM to the server");
-        let status = self.server.take().context("the server is not running")?.terminate()?;
-        ensure!(status.success(), "the server ended with {status} after SIGTERM");
-        Ok(())
     }
 
     /// Submits a job with short checkpoint intervals and a restart budget that no test uses up.
     pub fn submit(&mut self, job: Job) -> anyhow::Result<()> {
+        let output = self.path("output");
+        let id = self.post(&job, &output)?;
+        self.job = Some(Submitted { id, job, output });
+        Ok(())
+    }
+
+    /// Submits a job that writes into `output`, and returns its id.
+    fn post(&self, job: &Job, output: &Path) -> anyhow::Result<String> {
         let mut args = json!({});
         if job.count > 0 {
             args["seed"] = json!(self.seed);
             args["count"] = json!(job.count);
         }
-        args["output"] = json!(self.path("output"));
+        args["output"] = json!(output);
         for (name, value) in &job.args {
             args[*name] = value.clone();
         }
@@ -113,9 +115,7 @@ impl Run {
             options[*key] = json!(value);
         }
         let body = json!({ "program": job.program, "args": args, "options": options });
-        let answer = self.server()?.rest.post("/jobs", &body)?;
-        self.job = Some((text(&answer, "id").to_owned(), job));
-        Ok(())
+        Ok(text(&self.server()?.rest.post("/jobs", &body)?, "id").to_owned())
     }
 
     /// Kills an actor of the job, once there is an attempt to kill. Whether there was one: not if the job has ended.
@@ -158,6 +158,11 @@ impl Run {
         self.server()?.rest.get(&self.job_path("")?)
     }
 
+    /// The job's checkpoints as REST shows them.
+    pub fn checkpoints(&self) -> anyhow::Result<Value> {
+        self.server()?.rest.get(&self.job_path("/checkpoints")?)
+    }
+
     /// The job's state.
     pub fn state(&self) -> anyhow::Result<String> {
         Ok(text(&self.job()?, "state").to_owned())
@@ -181,12 +186,16 @@ impl Run {
 
     /// Looks at the job, and that nothing about it is impossible.
     pub fn observe(&mut self) -> anyhow::Result<Value> {
-        let job = self.job()?;
-        let rest = &self.server()?.rest;
-        let checkpoints = rest.get(&self.job_path("/checkpoints")?)?;
-        let exceptions = rest.get(&self.job_path("/exceptions")?)?;
+        let [job, checkpoints, exceptions] = self.look()?;
         self.history.observe(&job, &checkpoints, &exceptions)?;
         Ok(job)
+    }
+
+    /// The job, its checkpoints and its failures, as REST shows them.
+    fn look(&self) -> anyhow::Result<[Value; 3]> {
+        let rest = &self.server()?.rest;
+        let get = |part| rest.get(&self.job_path(part)?);
+        Ok([get("")?, get("/checkpoints")?, get("/exceptions")?])
     }
 
     /// Waits until `probe` finds something; it is given the run and the job.
@@ -312,7 +321,11 @@ impl Run {
 
     /// Has the oracle judge the output; an error holds its differences.
     pub fn judge(&self, flags: &[&str]) -> anyhow::Result<()> {
-        let (_, job) = self.job.as_ref().context("no job was submitted")?;
+        self.judge_one(self.submitted()?, flags)
+    }
+
+    fn judge_one(&self, submitted: &Submitted, flags: &[&str]) -> anyhow::Result<()> {
+        let Submitted { job, output: folder, .. } = submitted;
         let mut oracle = Command::new(&self.binaries.oracle);
         for seed in self.seed..self.seed + job.sources {
             oracle.arg("--seed").arg(seed.to_string());
@@ -320,9 +333,9 @@ impl Run {
         let output = oracle
             .args(["--count", &job.count.to_string()])
             .arg("--records")
-            .arg(self.path("output/records"))
+            .arg(folder.join("records"))
             .arg("--windows")
-            .arg(self.path("output/windows"))
+            .arg(folder.join("windows"))
             .args(flags)
             .output()?;
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -342,8 +355,7 @@ impl Run {
 
     /// Where the job's checkpoints are.
     pub fn checkpoints_folder(&self) -> anyhow::Result<PathBuf> {
-        let (id, _) = self.job.as_ref().context("no job was submitted")?;
-        Ok(self.path("data/checkpoints").join(id))
+        Ok(self.path("data/checkpoints").join(&self.submitted()?.id))
     }
 
     /// A path in the run's folder.
@@ -355,12 +367,21 @@ impl Run {
         self.server.as_ref().context("the server is not running")
     }
 
-    fn job_path(&self, rest: &str) -> anyhow::Result<String> {
-        let (id, _) = self.job.as_ref().context("no job was submitted")?;
-        Ok(format!("/jobs/{id}{rest}"))
+    fn submitted(&self) -> anyhow::Result<&Submitted> {
+        self.job.as_ref().context("no job was submitted")
     }
 
-    fn note(&mut self, fault: &str) {
+    fn job_path(&self, rest: &str) -> anyhow::Result<String> {
+        Ok(format!("/jobs/{}{rest}", self.submitted()?.id))
+    }
+
+    /// Keeps the server's surroundings until it is gone.
+    pub fn keep(&mut self, surroundings: impl Any) {
+        self.kept.push(Box::new(surroundings));
+    }
+
+    /// Puts a fault on record.
+    pub fn note(&mut self, fault: &str) {
         self.faults.push(format!("{:>6} ms  {fault}", self.began.elapsed().as_millis()));
     }
 
@@ -382,6 +403,7 @@ impl Run {
         section("exceptions of the last process, oldest first", exceptions.join("\n"));
         section("end of the server's log", tail_of(&self.path("server.log")));
         drop(self.server.take());
+        drop(self.kept);
         section("folder", self.folder.keep().display().to_string());
         report
     }

@@ -80,6 +80,12 @@ impl MalformedHandler {
         Ok(Self { policy, counters: context.counters.clone(), in_batch: Vec::new() })
     }
 
+    /// A handler that fails.
+    #[cfg(test)]
+    pub(crate) fn failing() -> Self {
+        Self { policy: Policy::Fail, counters: Arc::default(), in_batch: Vec::new() }
+    }
+
     /// A new batch is being read.
     pub(crate) fn begin_batch(&mut self) {
         self.in_batch.clear();

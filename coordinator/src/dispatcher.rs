@@ -177,6 +177,8 @@ async fn cancel(services: &Services, job: JobId) -> Result<(), DispatcherError> 
     }
     match ask_master(&cell, || Cancel).await? {
         Some(cancelled) => Ok(cancelled?),
+        // A master that died after it had stored this very cancel; its successor has carried it out.
+        None if cell.status() == JobStatus::Canceled => Ok(()),
         None => Err(not_cancellable()),
     }
 }

@@ -3,14 +3,19 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    process::ExitCode,
+    process::{self, ExitCode},
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_stream::ProgramRegistry;
 
 use crate::server::{Server, ServerOptions, default_slots};
+
+/// How long an end waits for what still blocks, such as a write to a disk that does not answer.
+const EXIT_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) fn command() -> Command {
     Command::new("start")
@@ -75,5 +80,16 @@ async fn serve(options: ServerOptions, programs: ProgramRegistry) -> anyhow::Res
     super::stop_signal().await;
     tracing::info!("stopping; running jobs go on with the next start on the same data folder");
     server.stop().await;
+    exit_at_deadline();
     Ok(())
+}
+
+/// The runtime waits for its threads, and a thread that hangs cannot be ended. All jobs have been left to the next process
+/// by now, so nothing is lost with it.
+fn exit_at_deadline() {
+    thread::spawn(|| {
+        thread::sleep(EXIT_DEADLINE);
+        tracing::warn!("an operation of the storage does not end: the process ends without it");
+        process::exit(0);
+    });
 }

@@ -13,7 +13,7 @@ use headwater_chaos_tests::{
 
 use crate::promise;
 
-fn submit(run: &mut Run, lines: &LineServer) -> anyhow::Result<()> {
+pub(crate) fn submit(run: &mut Run, lines: &LineServer) -> anyhow::Result<()> {
     let args = vec![("port", lines.port().into())];
     run.submit(Job { count: 0, args, ..Job::new("socket_lines") })
 }
@@ -43,7 +43,7 @@ fn wait_for_lines(run: &mut Run, lines: &LineServer) -> anyhow::Result<()> {
 }
 
 /// Stops the lines, waits until the last connection's are all committed, and compares.
-fn compare(run: &mut Run, lines: &LineServer) -> anyhow::Result<()> {
+pub(crate) fn compare(run: &mut Run, lines: &LineServer) -> anyhow::Result<()> {
     wait_for_lines(run, lines)?;
     lines.pause();
     let sent = lines.sent();

@@ -21,6 +21,7 @@ use std::{
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
+    fence::Fence,
     sink::{Sink, SinkWriter},
 };
 use headwater_core::{
@@ -130,7 +131,7 @@ impl<T: Display + 'static> Sink<T> for FileSink {
             closed: Vec::new(),
         };
         writer.prepare_folder(is_restored)?;
-        writer.remove_orphans(&kept)?;
+        writer.remove_orphans(&kept, &context.fence)?;
         writer.withdraw()?;
         Ok(writer)
     }
@@ -152,8 +153,10 @@ impl FileWriter {
     }
 
     /// Removes what earlier attempts have begun and no checkpoint knows of.
-    fn remove_orphans(&self, kept: &HashSet<String>) -> Result<(), TaskError> {
+    fn remove_orphans(&self, kept: &HashSet<String>, fence: &Fence) -> Result<(), TaskError> {
         let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
+        // If this attempt has hung, what is there may be its successor's.
+        fence.check()?;
         let names = entries.into_iter().map(|entry| entry.name);
         for name in names.filter(|name| self.is_in_progress(name) && !kept.contains(name)) {
             self.fs

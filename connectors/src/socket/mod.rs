@@ -174,6 +174,7 @@ impl<D: Decode> Source for SocketSource<D> {
             decoder: self.decoder.clone(),
             malformed,
             is_journaled: self.is_journaled,
+            failure: None,
             link,
             releases: Releases {
                 segments,
@@ -201,6 +202,8 @@ pub struct SocketReader<D> {
     decoder: D,
     malformed: MalformedHandler,
     is_journaled: bool,
+    /// Told when what came before it is emitted.
+    failure: Option<TaskError>,
     link: Arc<Link>,
     releases: Releases,
 }
@@ -248,11 +251,17 @@ impl<D: Decode> SourceReader<D::Item> for SocketReader<D> {
         let mut lines = 0;
         while lines < rows_max {
             if self.current.is_empty() {
+                if self.failure.is_some() {
+                    break;
+                }
                 match self.link.poll_chunk(context) {
                     Poll::Ready(Ok(chunk)) => self.current = chunk,
-                    Poll::Ready(Err(error)) if lines == 0 => return Poll::Ready(Err(error)),
+                    Poll::Ready(Err(error)) => {
+                        self.failure = Some(error);
+                        break;
+                    }
                     Poll::Pending if lines == 0 => return Poll::Pending,
-                    _ => break,
+                    Poll::Pending => break,
                 }
             }
             if lines == 0 {
@@ -261,7 +270,10 @@ impl<D: Decode> SourceReader<D::Item> for SocketReader<D> {
             }
             lines += self.read_current(rows_max - lines, batch)?;
         }
-        Poll::Ready(Ok(SourceStatus::Ready))
+        match self.failure.take_if(|_| lines == 0) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Ready(Ok(SourceStatus::Ready)),
+        }
     }
 
     fn locate(&mut self, row: usize) -> Option<String> {
@@ -321,5 +333,44 @@ impl Releases {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_right_behind_some_lines_is_told_after_them() {
+        let link = Arc::new(Link::default());
+        let releases = Releases {
+            segments: Arc::default(),
+            retained_max: 1,
+            pending: VecDeque::new(),
+            completed: VecDeque::new(),
+        };
+        let mut chunk = Chunk::new(0);
+        chunk.push(b"line");
+        link.push(chunk);
+        let mut reader = SocketReader {
+            next: None,
+            batch_first: None,
+            current: Chunk::default(),
+            failure: None,
+            decoder: Text,
+            malformed: MalformedHandler::failing(),
+            is_journaled: true,
+            link,
+            releases,
+        };
+        reader.link.fail(TaskError::Connector("the disk is full".to_owned()));
+
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut batch = Batch::default();
+        let first = reader.poll_read(&mut context, 10, &mut batch);
+        assert!(matches!(first, Poll::Ready(Ok(SourceStatus::Ready))), "{first:?}");
+        assert_eq!(batch.values, ["line"]);
+        let second = reader.poll_read(&mut context, 10, &mut batch);
+        assert!(matches!(second, Poll::Ready(Err(TaskError::Connector(_)))), "{second:?}");
     }
 }

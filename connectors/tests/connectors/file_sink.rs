@@ -221,3 +221,18 @@ fn a_folder_that_cannot_be_written_to_is_refused_when_the_sink_is_opened() {
     let error = result.expect_err("a file is no folder").to_string();
     assert!(error.starts_with("cannot write files to `"), "{error}");
 }
+
+#[test]
+fn an_attempt_that_was_given_up_leaves_its_successors_files_alone() {
+    let out = tempdir().unwrap();
+    let (harness, sink) = (Harness::new(1), FileSink::new(out.path()));
+    let given_up = harness.context(0);
+    given_up.fence.raise();
+    let mut successor = Sink::<u64>::open(&sink, &harness.context(0), None, &[]).unwrap();
+    successor.write(&mut rows(0..3)).unwrap();
+    let prepared = SinkWriter::<u64>::prepare(&mut successor, CheckpointId::FIRST).unwrap().unwrap();
+    let late = Sink::<u64>::open(&sink, &given_up, None, &[]);
+    assert!(late.expect_err("it was given up").to_string().contains("given up while it hung"));
+    SinkWriter::<u64>::commit(&mut successor, &prepared).unwrap();
+    assert_eq!(visible(out.path()), [0, 1, 2]);
+}

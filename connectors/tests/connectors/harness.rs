@@ -5,6 +5,7 @@ use std::{future::poll_fn, path::Path, sync::Arc, task::Waker, time::Duration};
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
+    fence::Fence,
     metrics::TaskCounters,
     operator::SourceStatus,
     source::SourceReader,
@@ -62,6 +63,7 @@ impl Harness {
             state: self.state.clone(),
             restored: None,
             counters: Arc::new(TaskCounters::default()),
+            fence: Fence::default(),
         }
     }
 

@@ -324,6 +324,7 @@ mod tests {
             state,
             restored: None,
             counters: Arc::default(),
+            fence: Default::default(),
         }
     }
 

@@ -21,12 +21,22 @@ pub const PROGRAM: Program = Program::new(
             default: None,
             required: true,
         },
+        ArgSpec {
+            name: "journal_bytes",
+            kind: ArgKind::Integer,
+            help: "how much the journal may hold",
+            default: Some("268435456"),
+            required: false,
+        },
     ],
     socket_lines,
 );
 
 fn socket_lines(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
-    env.socket_text_stream("127.0.0.1", args.required_in("port", 1..=65535)?)
+    let source = SocketSource::new("127.0.0.1", args.required_in("port", 1..=65535)?)
+        .journal_bytes_max(args.required_in("journal_bytes", 1..=i64::MAX)?);
+    env.from_source("Socket", source)
+        .set_parallelism(1)
         .write_as_text(args.required_text("output")?)
         .set_parallelism(2);
     env.execute("Socket lines")
