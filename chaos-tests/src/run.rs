@@ -1,13 +1,13 @@
 //! A run: one job on one server, with faults that follow from a seed.
 
 mod beside;
+mod judge;
 mod process;
 
 use std::{
     any::Any,
     fmt::Write,
     path::{Path, PathBuf},
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use beside::Beside;
+pub use judge::Violation;
 
 use crate::{
     damage::Damage,
@@ -319,33 +320,6 @@ impl Run {
         self.judge(&[])
     }
 
-    /// Has the oracle judge the output; an error holds its differences.
-    pub fn judge(&self, flags: &[&str]) -> anyhow::Result<()> {
-        self.judge_one(self.submitted()?, flags)
-    }
-
-    fn judge_one(&self, submitted: &Submitted, flags: &[&str]) -> anyhow::Result<()> {
-        let Submitted { job, output: folder, .. } = submitted;
-        let mut oracle = Command::new(&self.binaries.oracle);
-        for seed in self.seed..self.seed + job.sources {
-            oracle.arg("--seed").arg(seed.to_string());
-        }
-        let output = oracle
-            .args(["--count", &job.count.to_string()])
-            .arg("--records")
-            .arg(folder.join("records"))
-            .arg("--windows")
-            .arg(folder.join("windows"))
-            .args(flags)
-            .output()?;
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        match output.status.code() {
-            Some(0) => Ok(()),
-            Some(1) => Err(Violation(said[0].clone()).into()),
-            _ => bail!("the oracle could not judge: {}", said[1]),
-        }
-    }
-
     /// Damages a file. From then on the job may go back behind what was completed.
     pub fn damage(&mut self, file: &Path, damage: Damage) -> anyhow::Result<()> {
         self.note(&format!("{damage:?} of {}", file.display()));
@@ -408,15 +382,3 @@ impl Run {
         report
     }
 }
-
-/// What the oracle found wrong.
-#[derive(Debug)]
-pub struct Violation(pub String);
-
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the output is wrong:\n{}", self.0)
-    }
-}
-
-impl std::error::Error for Violation {}

@@ -14,8 +14,9 @@ use headwater_stream::ProgramRegistry;
 
 use crate::server::{Server, ServerOptions, default_slots};
 
-/// How long an end waits for what still blocks, such as a write to a disk that does not answer.
-const EXIT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an end waits for what still blocks, such as a write to a disk that does not answer. Longer than for slots, so that
+/// all databases are closed by then that can be.
+const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
 pub(super) fn command() -> Command {
     Command::new("start")

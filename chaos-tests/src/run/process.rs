@@ -14,6 +14,7 @@ use rustix::process::Signal;
 
 use super::{DEADLINE, POLL_INTERVAL, Run, Submitted};
 use crate::{
+    damage::completed_checkpoints,
     history::{items, text},
     inject,
     job::Job,
@@ -136,19 +137,13 @@ impl Run {
 
     /// The ids of the job's checkpoints that have a manifest on the disk, oldest first.
     pub fn durable_checkpoints(&self) -> anyhow::Result<Vec<u64>> {
-        let folder = self.path("data/checkpoints").join(&self.submitted()?.id);
-        let mut ids = Vec::new();
-        // There is no folder before the first checkpoint.
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let entry = entry?;
-            let name = entry.file_name();
-            let id = name.to_str().and_then(|name| name.strip_prefix("chk-")?.parse().ok());
-            if entry.path().join("manifest").exists() {
-                ids.push(id.with_context(|| format!("a strange folder: {name:?}"))?);
-            }
-        }
-        ids.sort_unstable();
-        Ok(ids)
+        let folders = completed_checkpoints(&self.checkpoints_folder()?);
+        let ids = folders.iter().map(|folder| {
+            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let id = name.strip_prefix("chk-").and_then(|id| id.parse().ok());
+            id.with_context(|| format!("a strange folder: {}", folder.display()))
+        });
+        ids.collect()
     }
 }
 

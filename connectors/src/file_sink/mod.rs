@@ -132,7 +132,7 @@ impl<T: Display + 'static> Sink<T> for FileSink {
         };
         writer.prepare_folder(is_restored)?;
         writer.remove_orphans(&kept, &context.fence)?;
-        writer.withdraw()?;
+        writer.withdraw(&context.fence)?;
         Ok(writer)
     }
 }
@@ -142,7 +142,8 @@ impl FileWriter {
     /// it can be written to.
     fn prepare_folder(&self, is_durable: bool) -> Result<(), TaskError> {
         if !is_durable {
-            create_folder_durably(&*self.fs, &self.folder).map_err(|error| self.failed("make", error))?;
+            create_folder_durably(&*self.fs, &self.folder)
+                .map_err(|error| self.failed("write files to", error))?;
         }
         let probe = self.folder.join(self.in_progress_name("probe"));
         self.fs
@@ -168,8 +169,9 @@ impl FileWriter {
 
     /// Hides what was committed for checkpoints that are later than the one that this goes on from: they were lost, and what
     /// they held is about to be written again.
-    fn withdraw(&self) -> Result<(), TaskError> {
+    fn withdraw(&self, fence: &Fence) -> Result<(), TaskError> {
         let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
+        fence.check()?;
         let is_later = |name: &String| {
             self.sequence_of(name).is_some_and(|sequence| sequence >= self.state.next_sequence)
         };
