@@ -36,10 +36,17 @@ struct Arguments {
     /// The folder of the documentation; nothing is written without it
     #[arg(long)]
     docs: Option<PathBuf>,
+    /// Runs nothing, but writes the documentation anew from the last campaign's results in that folder
+    #[arg(long, requires = "docs")]
+    render: bool,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(docs) = arguments.docs.as_ref().filter(|_| arguments.render) {
+        write(docs, &serde_json::from_str(&fs::read_to_string(docs.join("campaign.json"))?)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let first_seed = arguments.first_seed;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let simulate = |kind: Kind, runs: u64| {

@@ -15,6 +15,7 @@ use headwater::{
         ids::CheckpointId,
         job::JobStatus,
         random,
+        supervision::panic_message,
     },
     stream::ProgramRegistry,
 };
@@ -195,7 +196,7 @@ fn quiet_planned_panics() {
     ONCE.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let message = info.payload_as_str().unwrap_or_default();
+            let message = panic_message(info.payload());
             if !(IS_SIMULATING.get() && message.contains("(injected at ")) {
                 usual(info);
             }
