@@ -87,6 +87,7 @@ pub const ROWS: &[Row] = &[
         "truncated, bit-flipped or missing manifest, state file, job store or journal",
         "found by checksum; the job falls back to the checkpoint before, and says so; never wrong data",
         &[
+            "simulation/damage.rs",
             "chaos/damage.rs",
             "chaos/socket.rs every_line_that_was_journaled",
             "../state/tests/checkpoint_store.rs",

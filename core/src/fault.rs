@@ -149,8 +149,10 @@ pub trait Injector: Send + Sync {
 /// If the injector says so.
 #[inline]
 pub fn reach(point: FaultPoint) {
-    if let Err(error) = try_reach(point) {
-        panic!("{error}");
+    match try_reach(point) {
+        // A second panic would end the process.
+        Err(error) if !std::thread::panicking() => panic!("{error}"),
+        _ => {}
     }
 }
 
@@ -226,8 +228,13 @@ mod injection {
         };
         match fault {
             None => Ok(()),
-            Some(Fault::Error(reason)) => Err(io::Error::other(format!("{reason} (injected at {point})"))),
-            Some(Fault::Panic(reason)) => panic!("{reason} (injected at {point})"),
+            Some(Fault::Panic(reason)) if !std::thread::panicking() => {
+                panic!("{reason} (injected at {point})")
+            }
+            // In a destructor while another panic unwinds, a panic would end the process.
+            Some(Fault::Error(reason) | Fault::Panic(reason)) => {
+                Err(io::Error::other(format!("{reason} (injected at {point})")))
+            }
         }
     }
 }

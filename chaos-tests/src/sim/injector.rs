@@ -35,6 +35,8 @@ pub enum Death {
     Process,
     /// Its machine lost power.
     Machine,
+    /// `kill -9`, and the newest checkpoint is damaged.
+    Damage,
 }
 
 /// What is to be done by those who can.
@@ -148,6 +150,7 @@ impl Faults {
         match planned.act {
             Act::Kill(Victim::Process) => die(Death::Process),
             Act::Kill(Victim::Machine) => die(Death::Machine),
+            Act::Damage => die(Death::Damage),
             Act::Panic => Some(Fault::Panic("a planned panic".to_owned())),
             Act::Error => Some(Fault::Error("a planned error".to_owned())),
             act => {

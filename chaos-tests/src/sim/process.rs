@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +18,7 @@ use headwater::{
     state::{Blocking, FileCheckpointStore, StateEnv},
     stream::ProgramRegistry,
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use tokio::{
     sync::mpsc::unbounded_channel,
     time::{sleep, timeout},
@@ -90,10 +90,36 @@ pub fn live(world: &World, seed: u64) -> LifeEnd {
     let system = actix::System::with_tokio_rt(runtime);
     let end = system.block_on(begin_and_drive(world, &disk, seed));
     drop(system);
-    if end == LifeEnd::Died(Death::Machine) {
-        world.disk.lose_power(&mut StdRng::seed_from_u64(seed));
+    let mut random = StdRng::seed_from_u64(seed);
+    match end {
+        LifeEnd::Died(Death::Machine) => world.disk.lose_power(&mut random),
+        LifeEnd::Died(Death::Damage) => damage_newest(&world.disk, &mut random),
+        _ => {}
     }
     end
+}
+
+/// Flips a bit of a file of the newest completed checkpoint.
+fn damage_newest(disk: &Disk, random: &mut StdRng) {
+    let Some(job) = disk.names(&checkpoints_folder()).into_iter().next() else { return };
+    let job = checkpoints_folder().join(job);
+    let id = |name: &String| name.strip_prefix("chk-").and_then(|id| id.parse::<u64>().ok());
+    let is_completed = |name: &String| disk.names(&job.join(name)).iter().any(|file| file == "manifest");
+    let newest = disk.names(&job).into_iter().filter(is_completed).max_by_key(id);
+    let Some(folder) = newest.map(|newest| job.join(newest)) else { return };
+    let files = disk.names(&folder).into_iter().flat_map(|name| {
+        let path = folder.join(name);
+        let below: Vec<_> = disk.names(&path).into_iter().map(|name| path.join(name)).collect();
+        if below.is_empty() { vec![path] } else { below }
+    });
+    let files: Vec<_> = files.collect();
+    if let Some(file) = files.choose(random) {
+        disk.flip_bit(file, random);
+    }
+}
+
+fn checkpoints_folder() -> PathBuf {
+    Path::new(DATA).join("checkpoints")
 }
 
 async fn begin_and_drive(world: &World, disk: &ProcessDisk, seed: u64) -> LifeEnd {
@@ -217,7 +243,11 @@ impl Process<'_> {
                     self.world.trace.note(format_args!("cancel: {result:?}"));
                 }
             }
-            Act::Kill(Victim::Process | Victim::Machine) | Act::Panic | Act::Error | Act::Stop => {
+            Act::Kill(Victim::Process | Victim::Machine)
+            | Act::Damage
+            | Act::Panic
+            | Act::Error
+            | Act::Stop => {
                 unreachable!("done where the fault point is, or by the caller")
             }
         }

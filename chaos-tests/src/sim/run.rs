@@ -43,6 +43,8 @@ const LIVES_MAX: u32 = 100;
 pub struct Outcome {
     /// What was run.
     pub scenario: Scenario,
+    /// Whether the job finished, rather than being cancelled or having no checkpoint left.
+    pub has_finished: bool,
     /// The hash of all that happened.
     pub trace_hash: u64,
     /// What went wrong on purpose.
@@ -114,6 +116,7 @@ pub fn run_traced(scenario: Scenario, trace: &Trace) -> Outcome {
     };
     judge(&world, end);
     Outcome {
+        has_finished: end == LifeEnd::JobEnded(JobStatus::Finished),
         trace_hash: trace.hash(),
         fired: world.faults.fired(),
         reached: world.faults.reached(),
@@ -129,6 +132,7 @@ fn judge(world: &World, end: LifeEnd) {
     let coverage = match end {
         LifeEnd::JobEnded(JobStatus::Finished) => Coverage::Whole,
         LifeEnd::JobEnded(JobStatus::Canceled) if world.scenario.cancels() => Coverage::Part,
+        LifeEnd::JobEnded(JobStatus::Failed) if world.scenario.damages() => Coverage::Part,
         end => return world.watch.violated(format!("the job did not end well: {end:?}")),
     };
     let (seeds, count) = (world.scenario.data_seeds(), world.scenario.count);
@@ -153,7 +157,9 @@ fn judge(world: &World, end: LifeEnd) {
 fn files(world: &World, what: &str) -> impl Iterator<Item = (String, String)> {
     let folder = Path::new(OUTPUT).join(what);
     let disk = world.disk.clone();
-    world.disk.names(&folder).into_iter().map(move |name| {
+    // What was withdrawn for want of its checkpoint is kept for a look.
+    let is_output = |name: &String| !name.ends_with(".withdrawn");
+    world.disk.names(&folder).into_iter().filter(is_output).map(move |name| {
         let bytes = disk.read(&folder.join(&name)).unwrap_or_default();
         (name, String::from_utf8_lossy(&bytes).into_owned())
     })

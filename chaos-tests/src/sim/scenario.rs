@@ -77,6 +77,8 @@ impl Victim {
 pub enum Act {
     /// Somebody dies.
     Kill(Victim),
+    /// The process dies, and a bit of the newest checkpoint flips before the next one begins.
+    Damage,
     /// Whoever is there panics.
     Panic,
     /// The operation there fails.
@@ -96,6 +98,7 @@ impl Act {
     pub fn kind(self) -> &'static str {
         match self {
             Self::Kill(victim) => victim.describe(),
+            Self::Damage => "newest checkpoint damaged",
             Self::Panic => "panic",
             Self::Error => "error",
             Self::DiskFull(_) => "disk full",
@@ -280,6 +283,11 @@ impl Scenario {
         (self.data_seed()..self.data_seed() + self.sources).collect()
     }
 
+    /// Whether the job may end as FAILED: no checkpoint may be left.
+    pub fn damages(&self) -> bool {
+        self.faults.iter().any(|fault| fault.act == Act::Damage)
+    }
+
     /// Whether the job may end as CANCELED.
     pub fn cancels(&self) -> bool {
         self.faults.iter().any(|fault| fault.act == Act::Cancel)
@@ -299,8 +307,9 @@ fn any_act(when: When, random: &mut StdRng) -> Act {
         0 => Act::DiskFull(random.random_range(1..500)),
         1 => Act::ClockJump(*[-3_600_000, 3_600_000].choose(random).expect("there are two")),
         2 => Act::Stop,
-        3 | 4 => Act::Kill(Victim::Process),
-        5 | 6 => Act::Kill(Victim::Machine),
+        3 => Act::Damage,
+        4 | 5 => Act::Kill(Victim::Process),
+        6 | 7 => Act::Kill(Victim::Machine),
         _ => Act::Kill(*Victim::ALL.choose(random).expect("there are some")),
     }
 }

@@ -1,5 +1,6 @@
 //! The whole engine on one thread, in virtual time: see `headwater_chaos_tests::sim`.
 
+mod damage;
 mod deaths;
 mod journal;
 mod random;

@@ -3,12 +3,14 @@
 //! A job's writes and reads queue on its lane, which outlives its actors: whoever asks for the newest checkpoint
 //! waits for a write that a dead coordinator left behind, and so cannot miss what became durable.
 
-use std::{future::Future, pin::pin};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin};
 
+use futures::FutureExt;
 use headwater_core::{
     checkpoint::Manifest,
     ids::CheckpointId,
     store::{LatestCheckpoint, StoreError},
+    supervision::panic_message,
 };
 use tokio::time::timeout;
 
@@ -37,7 +39,11 @@ pub(super) async fn write(
     report: impl Fn(WriteOutcome),
 ) {
     let _lane = cell.storage_lane.lock().await;
-    let mut writing = pin!(write_or_remove(services, manifest));
+    let writing = AssertUnwindSafe(write_or_remove(services, manifest)).catch_unwind();
+    // Whoever waits for the report must not wait for ever, whatever goes wrong here.
+    let mut writing = pin!(writing.map(|outcome| outcome.unwrap_or_else(|panic| {
+        WriteOutcome::Unknown(format!("the write panicked: {}", panic_message(&*panic)))
+    })));
     match timeout(deadlines::STORAGE, &mut writing).await {
         Ok(outcome) => report(outcome),
         Err(_) => {
