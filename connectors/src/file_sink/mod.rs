@@ -21,7 +21,6 @@ use std::{
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
-    fence::Fence,
     sink::{Sink, SinkWriter},
 };
 use headwater_core::{
@@ -131,8 +130,11 @@ impl<T: Display + 'static> Sink<T> for FileSink {
             closed: Vec::new(),
         };
         writer.prepare_folder(is_restored)?;
-        writer.remove_orphans(&kept, &context.fence)?;
-        writer.withdraw(&context.fence)?;
+        let names = writer.list()?;
+        // If this attempt has hung, what comes from now on may be its successor's; what was listed is not.
+        context.fence.check()?;
+        writer.remove_orphans(&names, &kept)?;
+        writer.withdraw(&names)?;
         Ok(writer)
     }
 }
@@ -153,13 +155,16 @@ impl FileWriter {
             .map_err(|error| self.failed("write files to", error))
     }
 
-    /// Removes what earlier attempts have begun and no checkpoint knows of.
-    fn remove_orphans(&self, kept: &HashSet<String>, fence: &Fence) -> Result<(), TaskError> {
+    /// The names of all files in the folder.
+    fn list(&self) -> Result<Vec<String>, TaskError> {
         let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
-        // If this attempt has hung, what is there may be its successor's.
-        fence.check()?;
-        let names = entries.into_iter().map(|entry| entry.name);
-        for name in names.filter(|name| self.is_in_progress(name) && !kept.contains(name)) {
+        Ok(entries.into_iter().map(|entry| entry.name).collect())
+    }
+
+    /// Removes what earlier attempts have begun and no checkpoint knows of.
+    fn remove_orphans(&self, names: &[String], kept: &HashSet<String>) -> Result<(), TaskError> {
+        let is_orphan = |name: &&String| self.is_in_progress(name) && !kept.contains(*name);
+        for name in names.iter().filter(is_orphan) {
             self.fs
                 .remove_file(&self.folder.join(name))
                 .map_err(|error| self.failed("remove a file from", error))?;
@@ -169,14 +174,15 @@ impl FileWriter {
 
     /// Hides what was committed for checkpoints that are later than the one that this goes on from: they were lost, and what
     /// they held is about to be written again.
-    fn withdraw(&self, fence: &Fence) -> Result<(), TaskError> {
-        let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
-        fence.check()?;
-        let is_later = |name: &String| {
+    fn withdraw(&self, names: &[String]) -> Result<(), TaskError> {
+        let is_later = |name: &&String| {
             self.sequence_of(name).is_some_and(|sequence| sequence >= self.state.next_sequence)
         };
-        let later: Vec<String> = entries.into_iter().map(|entry| entry.name).filter(is_later).collect();
-        for name in &later {
+        let mut later = names.iter().filter(is_later).peekable();
+        if later.peek().is_none() {
+            return Ok(());
+        }
+        for name in later {
             tracing::warn!(
                 folder = %self.folder.display(),
                 name,
@@ -185,7 +191,7 @@ impl FileWriter {
             let (from, to) = (self.folder.join(name), self.folder.join(format!(".{name}{WITHDRAWN}")));
             self.fs.rename(&from, &to).map_err(|error| self.failed("withdraw a file in", error))?;
         }
-        if later.is_empty() { Ok(()) } else { self.sync_folder() }
+        self.sync_folder()
     }
 
     fn final_name(&self, sequence: u64) -> String {
