@@ -163,7 +163,7 @@ fn deaths(text: &mut String, campaign: &Campaign) {
     let _ = writeln!(
         text,
         "\n### Deaths in the phases of a checkpoint\n\n\
-         Simulated deaths, all of which were recovered from with the right output; violations would be in bold.\n"
+         Simulated deaths that were recovered from with the right output; violations would be in bold.\n"
     );
     let phases: Vec<String> =
         Phase::ALL.iter().map(|phase| format!("{phase:?}: {}", phase.describe())).collect();
@@ -202,8 +202,9 @@ fn recoveries(text: &mut String, campaign: &Campaign) {
         text,
         "\n### Recovery from real kills\n\n\
          Milliseconds, median / 99th percentile, with two servers at work at once. *Detected* is from the kill until it was on record; for the \
-         process until the next one listened. *Restored* is from the death, or the next process's start, until all tasks were running, \
-         *first record* from then on.\n\n\
+         process until the next one listened. Clocks there have milliseconds. *Restored* is from the death, or the next process's start, until all \
+         tasks were running; for tasks the restart strategy's delay is in it, which grows from 10 to 100 ms here as kills come thick. *First record* \
+         is from then on.\n\n\
          | killed | kills | detected | restored | first record |\n|---|--:|--:|--:|--:|"
     );
     let pair = |times: Option<(f64, f64)>| {

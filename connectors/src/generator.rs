@@ -8,7 +8,7 @@ use headwater_actors::{
     operator::SourceStatus,
     source::{Source, SourceReader},
 };
-use headwater_core::{codec, ids::CheckpointId, time::TimestampMs};
+use headwater_core::{codec, ids::CheckpointId, random, time::TimestampMs};
 use serde::{Deserialize, Serialize};
 
 use crate::rate::{self, RateLimit};
@@ -51,14 +51,10 @@ impl<T, F: Fn(u64) -> (T, TimestampMs)> GeneratorSource<F> {
     }
 }
 
-/// A random number that depends on nothing but the seed and the index: what a pure `make` uses for chance. It is the
-/// output function of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
+/// A random number that depends on nothing but the seed and the index: what a pure `make` uses for chance.
 #[inline]
 pub fn random_at(seed: u64, index: u64) -> u64 {
-    let mut bits = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+    random::at(seed, index)
 }
 
 #[derive(Debug, Serialize, Deserialize)]

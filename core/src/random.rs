@@ -29,9 +29,8 @@ pub fn number() -> u64 {
     match SEEDED.get() {
         None => Uuid::new_v4().as_u64_pair().1 ^ Uuid::new_v4().as_u64_pair().0.rotate_left(32),
         Some(state) => {
-            let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            SEEDED.set(Some(state));
-            mix(state)
+            SEEDED.set(Some(state.wrapping_add(GAMMA)));
+            at(state, 0)
         }
     }
 }
@@ -51,11 +50,16 @@ pub(crate) fn uuid() -> Uuid {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A random number that depends on nothing but the seed and the index. It is the output function of SplitMix64 (Steele, Lea,
+/// Flood: Fast Splittable Pseudorandom Number Generators).
+#[inline]
+pub fn at(seed: u64, index: u64) -> u64 {
+    let mut bits = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(GAMMA));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl Summary {
         self.violations += u64::from(!outcome.violations.is_empty());
         self.lives += u64::from(outcome.lives);
         self.virtual_ms += outcome.took_ms;
-        for fired in &outcome.fired {
+        for fired in outcome.fired.iter().filter(|fired| fired.has_struck) {
             *self.faults.entry(fired.planned.act.kind().to_owned()).or_default() += 1;
         }
     }

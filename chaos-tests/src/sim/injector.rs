@@ -26,6 +26,8 @@ pub struct Fired {
     pub under_way: Option<CheckpointId>,
     /// The newest checkpoint that the tasks were told is durable.
     pub completed: Option<CheckpointId>,
+    /// Whether there was anybody, or anything, for it to strike.
+    pub has_struck: bool,
 }
 
 /// How a process ends before its job does.
@@ -44,8 +46,8 @@ pub enum Death {
 pub enum Command {
     /// The process is dead.
     Die(Death),
-    /// Anything else.
-    Do(Act),
+    /// Anything else, by its number among the faults that happened.
+    Do(Act, usize),
 }
 
 /// The faults of a run.
@@ -120,6 +122,11 @@ impl Faults {
         self.lock().completed = Some(checkpoint);
     }
 
+    /// There was nobody to strike.
+    pub fn set_missed(&self, number: usize) {
+        self.lock().fired[number].has_struck = false;
+    }
+
     /// What has happened so far.
     pub fn fired(&self) -> Vec<Fired> {
         self.lock().fired.clone()
@@ -133,8 +140,9 @@ impl Faults {
     fn fire(&self, planned: Planned) -> Option<Fault> {
         self.trace.note(format_args!("FAULT {} {}", planned.act, planned.when));
         let mut inner = self.lock();
-        let fired = Fired { planned, under_way: inner.under_way, completed: inner.completed };
-        inner.fired.push(fired);
+        let (under_way, completed) = (inner.under_way, inner.completed);
+        let number = inner.fired.len();
+        inner.fired.push(Fired { planned, under_way, completed, has_struck: true });
         let (disk, commands) = inner.process.clone()?;
         drop(inner);
         let tell = |command| {
@@ -154,7 +162,7 @@ impl Faults {
             Act::Panic => Some(Fault::Panic("a planned panic".to_owned())),
             Act::Error => Some(Fault::Error("a planned error".to_owned())),
             act => {
-                tell(Command::Do(act));
+                tell(Command::Do(act, number));
                 None
             }
         }

@@ -3,7 +3,7 @@
 //! It is the same code as in a server: dispatcher, job masters, checkpoint coordinators, worker, tasks, file sinks. What is replaced are
 //! the seams: the disk ([`disk`]), the job store and the clock ([`stores`]), the way between coordinator and worker ([`gateway`]),
 //! randomness, and where work that blocks is done. A run is a function of its seed: the same seed gives the same
-//! [trace](trace), event by event.
+//! [trace], event by event.
 
 pub mod campaign;
 pub mod disk;

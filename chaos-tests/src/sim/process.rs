@@ -205,14 +205,18 @@ impl Process<'_> {
                 biased;
                 Some(command) = commands.recv() => match command {
                     Command::Die(death) => return LifeEnd::Died(death),
-                    Command::Do(Act::Stop) => {
+                    Command::Do(Act::Stop, _) => {
                         self.handle.shutdown(STOP_DEADLINE).await;
                         return match commands.try_recv() {
                             Ok(Command::Die(death)) => LifeEnd::Died(death),
                             _ => LifeEnd::Stopped,
                         };
                     }
-                    Command::Do(act) => self.act(act).await,
+                    Command::Do(act, number) => {
+                        if !self.act(act).await {
+                            self.world.faults.set_missed(number);
+                        }
+                    }
                 },
                 () = &mut passing => {}
                 end = &mut end => return end.map_or(LifeEnd::Stuck, LifeEnd::JobEnded),
@@ -220,13 +224,16 @@ impl Process<'_> {
         }
     }
 
-    async fn act(&mut self, act: Act) {
+    /// Whether there was anything to act upon.
+    async fn act(&mut self, act: Act) -> bool {
         match act {
-            Act::Kill(Victim::Source) => self.kill_task(VertexKind::Source),
-            Act::Kill(Victim::Operator) => self.kill_task(VertexKind::Operator),
-            Act::Kill(Victim::Sink) => self.kill_task(VertexKind::Sink),
-            Act::Kill(Victim::CheckpointCoordinator) => self.kill_control("checkpoint-coordinator").await,
-            Act::Kill(Victim::JobMaster) => self.kill_control("job-master").await,
+            Act::Kill(Victim::Source) => return self.kill_task(VertexKind::Source),
+            Act::Kill(Victim::Operator) => return self.kill_task(VertexKind::Operator),
+            Act::Kill(Victim::Sink) => return self.kill_task(VertexKind::Sink),
+            Act::Kill(Victim::CheckpointCoordinator) => {
+                return self.kill_control("checkpoint-coordinator").await;
+            }
+            Act::Kill(Victim::JobMaster) => return self.kill_control("job-master").await,
             Act::Kill(Victim::Dispatcher) => self.handle.kill_dispatcher(),
             Act::DiskFull(ms) => {
                 let disk = self.world.disk.clone();
@@ -238,10 +245,13 @@ impl Process<'_> {
             }
             Act::ClockJump(by_ms) => self.world.clock.jump(by_ms),
             Act::Cancel => {
+                let mut was_cancelled = false;
                 for job in self.jobs().await {
                     let result = self.handle.cancel(job).await;
                     self.world.trace.note(format_args!("cancel: {result:?}"));
+                    was_cancelled |= result.is_ok();
                 }
+                return was_cancelled;
             }
             Act::Kill(Victim::Process | Victim::Machine)
             | Act::Damage
@@ -251,18 +261,21 @@ impl Process<'_> {
                 unreachable!("done where the fault point is, or by the caller")
             }
         }
+        true
     }
 
-    fn kill_task(&mut self, kind: VertexKind) {
-        let killed = self.worker.kill(kind, &mut self.random);
-        self.world.trace.note(format_args!("there was {}", if killed { "one" } else { "none" }));
+    fn kill_task(&mut self, kind: VertexKind) -> bool {
+        self.worker.kill(kind, &mut self.random)
     }
 
-    async fn kill_control(&self, actor: &str) {
+    async fn kill_control(&self, actor: &str) -> bool {
+        let mut was_killed = false;
         for job in self.jobs().await {
             let result = self.handle.kill_actor(job, actor).await;
             self.world.trace.note(format_args!("kill {actor}: {result:?}"));
+            was_killed |= result.is_ok();
         }
+        was_killed
     }
 
     async fn jobs(&self) -> Vec<JobId> {

@@ -244,7 +244,7 @@ impl Scenario {
     /// A run in which somebody dies in a phase of a checkpoint. In [`Phase::P0`] it is at any time.
     pub fn death_in_phase(seed: u64, victim: Victim, phase: Phase) -> Self {
         let mut scenario = Self::calm(seed);
-        let mut random = StdRng::seed_from_u64(!seed);
+        let mut random = StdRng::seed_from_u64(!seed ^ victim as u64);
         let points: Vec<FaultPoint> =
             FaultPoint::ALL.iter().copied().filter(|point| point.phase() == Some(phase)).collect();
         let point = *points.choose(&mut random).expect("every phase has a point");

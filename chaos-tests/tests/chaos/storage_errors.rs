@@ -22,7 +22,9 @@ fn job() -> Job {
 /// Errors for some time, some time after the start: the job goes on, or restarts, and nothing is missing.
 fn errors_at(point: FaultPoint) {
     promise_once(BACKENDS, |run| {
-        let first = run.random.random_range(5..20);
+        // A start makes its folders durable, with all that are above them.
+        let at_start = if point == FaultPoint::StorageSyncFolder { 60 } else { 0 };
+        let first = at_start + run.random.random_range(5..20);
         run.start_server_with(&format!("{point}=error@{first}..{}", first + 20))?;
         run.submit(job())?;
         run.finish()?;
