@@ -248,7 +248,9 @@ impl Scenario {
         let points: Vec<FaultPoint> =
             FaultPoint::ALL.iter().copied().filter(|point| point.phase() == Some(phase)).collect();
         let point = *points.choose(&mut random).expect("every phase has a point");
-        let when = When::At(point, random.random_range(1..=8));
+        // A job prunes for the first time when it has completed more checkpoints than it keeps.
+        let often = if phase == Phase::P7 { 3 } else { 8 };
+        let when = When::At(point, random.random_range(1..=often));
         scenario.faults.push(Planned { when, act: Act::Kill(victim) });
         scenario
     }
