@@ -52,7 +52,12 @@ impl TaskError {
 
     /// How a task ends that dies of it.
     pub fn exit(&self) -> Exit {
-        match self {
+        // Where it happened does not change what it is.
+        let mut cause = self;
+        while let Self::At { error, .. } = cause {
+            cause = error;
+        }
+        match cause {
             Self::State(StateError::Damaged { .. }) => Exit::DamagedCheckpoint(self.to_string()),
             Self::DataLoss(_) => Exit::DataLoss(self.to_string()),
             _ => Exit::Failed(self.to_string()),
@@ -116,5 +121,21 @@ impl TaskContext {
             restored.snapshot.keyed_state.as_ref().map(|handle| (restored.checkpoint, handle))
         });
         KeyedBackend::open(&self.state, config, restored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_what_it_is_wherever_it_happened() {
+        let at = |error: TaskError| TaskError::At { error: Box::new(error), place: "at record 7".to_owned() };
+        let lost = || TaskError::DataLoss("the journal is cut short".to_owned());
+        let told = "the journal is cut short, at record 7".to_owned();
+        assert_eq!(at(lost()).exit(), Exit::DataLoss(told));
+        let damaged = StateError::Damaged { path: "state.heap".into(), reason: "a bit flipped".to_owned() };
+        assert!(matches!(at(damaged.into()).exit(), Exit::DamagedCheckpoint(_)));
+        assert!(matches!(at(TaskError::Function("no".to_owned())).exit(), Exit::Failed(_)));
     }
 }

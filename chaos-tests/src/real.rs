@@ -95,7 +95,7 @@ fn kill_and_judge(
     for kill in 0..KILLS_PER_JOB {
         let victim = VICTIMS[(number + kill) % VICTIMS.len()];
         run.wait_until_running()?;
-        run.wait_for_checkpoints(1)?;
+        run.wait_for_checkpoints_or_end(1)?;
         run.pause(0..120);
         if run.state()? == "FINISHED" {
             break;

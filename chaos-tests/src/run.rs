@@ -245,23 +245,21 @@ impl Run {
         })
     }
 
-    /// As [`wait_for_checkpoints`](Self::wait_for_checkpoints), or until the job has ended.
-    pub fn wait_for_checkpoints_or_end(&mut self, more: u64) -> anyhow::Result<()> {
+    /// Waits until so many more checkpoints are completed, or the job has finished; whether it was the former.
+    pub fn wait_for_checkpoints_or_end(&mut self, more: u64) -> anyhow::Result<bool> {
         self.observe()?;
         let wanted = self.history.last_completed() + more;
         self.wait_for(&format!("checkpoint {wanted}"), |run, job| {
-            let has_ended = text(job, "state") == "FINISHED";
-            Ok((has_ended || run.history.last_completed() >= wanted).then_some(()))
+            let is_there = run.history.last_completed() >= wanted;
+            Ok((is_there || text(job, "state") == "FINISHED").then_some(is_there))
         })
     }
 
     /// Waits until so many more checkpoints are completed.
     pub fn wait_for_checkpoints(&mut self, more: u64) -> anyhow::Result<()> {
-        self.observe()?;
-        let wanted = self.history.last_completed() + more;
-        self.wait_for(&format!("checkpoint {wanted}"), |run, _| {
-            Ok((run.history.last_completed() >= wanted).then_some(()))
-        })
+        let is_there = self.wait_for_checkpoints_or_end(more)?;
+        ensure!(is_there, "the job finished before it had completed {more} more checkpoints");
+        Ok(())
     }
 
     /// Waits until the `nth` failure of `actor` in this process, counted from 1, has been recovered from to the first record, or for
@@ -299,19 +297,14 @@ impl Run {
 
     /// Waits for the job's end, which must be this one.
     pub fn wait_for_end(&mut self, expected: &str) -> anyhow::Result<Value> {
-        let what = format!("the job to be {expected}");
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let job = self.observe()?;
-            match text(&job, "state") {
-                state if state == expected => return Ok(job),
-                state @ ("FINISHED" | "FAILED" | "CANCELED") => {
-                    bail!("waited for {what}, but it is {state}: {}", text(&job, "failure"))
-                }
-                state => ensure!(Instant::now() < deadline, "waited for {what} in vain: it is {state}"),
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
+        let job = self.wait_for_any_end()?;
+        let state = text(&job, "state");
+        ensure!(
+            state == expected,
+            "expected the job to be {expected}, but it is {state}: {}",
+            text(&job, "failure")
+        );
+        Ok(job)
     }
 
     /// Waits until the job has finished, and has the oracle judge its output.

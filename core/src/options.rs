@@ -195,26 +195,10 @@ fn did_you_mean(suggestion: &Option<String>) -> String {
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     known
         .into_iter()
-        .map(|candidate| (edit_distance(name, candidate), candidate))
+        .map(|candidate| (strsim::levenshtein(name, candidate), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 4))
         .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Levenshtein's distance, by the classic row-by-row algorithm.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// A number of milliseconds as Flink writes durations: `500 ms`, `10 s`, `5 min`, `1 h`, `2 d`; a bare number is

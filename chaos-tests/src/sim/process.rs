@@ -1,10 +1,9 @@
 //! One simulated process: from its start until its job has ended, it is stopped, or it dies.
 
 use std::{
-    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -128,24 +127,21 @@ async fn begin_and_drive(world: &World, disk: &ProcessDisk, seed: u64) -> LifeEn
     world.watch.begin_life(disk);
     let mut commands = world.faults.begin_life(disk);
     let mut random = StdRng::seed_from_u64(seed);
-    let drive = async {
-        match catch_unwind(AssertUnwindSafe(|| begin(world, disk, &mut random))) {
-            Ok(Ok((handle, worker))) => {
-                let mut process = Process { world, handle, worker, random };
-                process.drive(&mut commands).await
-            }
-            // A fault struck while it started: a server ends then, and is started again.
-            failed => {
-                let why = failed.map(|begun| begun.err().map(|error| error.to_string())).ok().flatten();
-                world.trace.note(format_args!("the process cannot start: {why:?}"));
-                match commands.try_recv() {
-                    Ok(Command::Die(death)) => LifeEnd::Died(death),
-                    _ => LifeEnd::Died(Death::Process),
-                }
+    let end = match catch_unwind(AssertUnwindSafe(|| begin(world, disk, &mut random))) {
+        Ok(Ok((handle, worker))) => {
+            let mut process = Process { world, handle, worker, random };
+            process.drive(&mut commands).await
+        }
+        // A fault struck while it started: a server ends then, and is started again.
+        failed => {
+            let why = failed.map(|begun| begun.err().map(|error| error.to_string())).ok().flatten();
+            world.trace.note(format_args!("the process cannot start: {why:?}"));
+            match commands.try_recv() {
+                Ok(Command::Die(death)) => LifeEnd::Died(death),
+                _ => LifeEnd::Died(Death::Process),
             }
         }
     };
-    let end = drive.await;
     // What runs while it is all taken down is not a part of the run.
     disk.cut_off();
     world.trace.end_life();
@@ -160,14 +156,9 @@ fn begin(
     random: &mut StdRng,
 ) -> anyhow::Result<(DispatcherHandle, SlowWorker)> {
     let scenario = &world.scenario;
-    let delays = Cell::new(random.random());
-    let (disk_ms_max, delays) = (scenario.disk_ms_max, std::sync::Mutex::new(delays));
-    let delay = move || {
-        let delays = delays.lock().expect("nobody panics with it");
-        let mut random = StdRng::seed_from_u64(delays.get());
-        delays.set(random.random());
-        Scenario::delay(disk_ms_max, &mut random)
-    };
+    let (disk_ms_max, delays) = (scenario.disk_ms_max, Mutex::new(StdRng::seed_from_u64(random.random())));
+    let delay =
+        move || Scenario::delay(disk_ms_max, &mut delays.lock().unwrap_or_else(PoisonError::into_inner));
     let data = Path::new(DATA);
     let state = StateEnv::open_in(data, Arc::new(disk.clone()), Blocking::Inline(Arc::new(delay)))?;
     state.purge_all()?;

@@ -31,7 +31,6 @@ fn main() -> ExitCode {
     headwater::cli::main(ProgramRegistry::new([
         programs::KEYED,
         programs::UNION,
-        programs::TICKING,
         programs::PANICKING,
         sabotage::PROGRAM,
         faulty::HANGING,
