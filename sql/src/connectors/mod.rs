@@ -1,0 +1,154 @@
+//! Tables: what sources and sinks implement for SQL, and the connectors by name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::common::ScalarValue;
+use headwater_actors::context::{TaskContext, TaskError};
+use headwater_core::ids::CheckpointId;
+
+use crate::{batch::ChangeBatch, error::SqlError};
+
+/// A table as its connector sees it: physical and metadata columns, without computed ones.
+#[derive(Debug, Clone)]
+pub struct TableDescriptor {
+    /// The table's name.
+    pub name: String,
+    /// The physical columns, followed by the metadata columns.
+    pub schema: SchemaRef,
+    /// For each metadata column, by its index in the schema, the connector's key for it.
+    pub metadata: BTreeMap<usize, String>,
+    /// `PRIMARY KEY … NOT ENFORCED`, as indices into the schema.
+    pub primary_key: Vec<usize>,
+    /// `PARTITIONED BY`, as indices into the schema.
+    pub partition_keys: Vec<usize>,
+    /// The options of the WITH clause, `connector` included.
+    pub options: BTreeMap<String, String>,
+}
+
+/// What a query wants of a source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scan {
+    /// The wanted columns, as indices into the descriptor's schema; a reader's batches have these, in this order.
+    pub projection: Vec<usize>,
+    /// Of these columns, which are ROWs, only these fields are read; a reader may leave the others null.
+    pub fields: BTreeMap<usize, BTreeSet<String>>,
+    /// Rows in which one of these columns has another value may be left out. A hint: they are filtered again.
+    pub equal: Vec<(usize, ScalarValue)>,
+}
+
+/// A table that can be read.
+pub trait TableSource: Send + Sync {
+    /// Whether it ends.
+    fn is_bounded(&self) -> bool;
+
+    /// The number of subtasks, if the source cannot have as many as the job wants.
+    fn parallelism(&self) -> Option<u32> {
+        None
+    }
+
+    /// Opens the reader of one subtask. `position` is what its predecessor's [`TableReader::snapshot`] returned for the checkpoint
+    /// that the attempt goes on from.
+    fn open(
+        &self,
+        scan: &Scan,
+        task: &TaskContext,
+        position: Option<&[u8]>,
+    ) -> Result<Box<dyn TableReader>, TaskError>;
+
+    /// Reads a bounded table as a whole, for lookup joins and previews; an error says why it can't be.
+    fn read_all(&self, _scan: &Scan) -> Result<Vec<RecordBatch>, TaskError> {
+        Err(TaskError::Connector("the connector cannot be looked up: expected a bounded table".to_owned()))
+    }
+}
+
+/// Reads for one subtask.
+pub trait TableReader {
+    /// Reads about `rows_max` rows at most. `None`: the table has ended; not called again. Must not block for long; `Pending`
+    /// means that nothing is there for now, and that the context's waker will be woken.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        rows_max: usize,
+    ) -> Poll<Result<Option<RecordBatch>, TaskError>>;
+
+    /// The position after what was read so far, to go on from.
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError>;
+
+    /// A checkpoint is durable: what lies before its position will not be read again.
+    fn checkpoint_completed(&mut self, _checkpoint: CheckpointId) -> Result<(), TaskError> {
+        Ok(())
+    }
+
+    /// Where a row of the last batch is from, counted from 0, for people.
+    fn locate(&mut self, _row: usize) -> Option<String> {
+        None
+    }
+}
+
+/// The changes that a sink takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    /// New rows only: results must never change.
+    InsertOnly,
+    /// All changes.
+    Changelog,
+    /// All but `-U`: rows are found by the table's primary key.
+    Upsert,
+}
+
+/// A table that can be written.
+pub trait TableSink: Send + Sync {
+    /// The changes that it takes.
+    fn accepts(&self) -> Accepts;
+
+    /// The number of subtasks, if the sink cannot have as many as the job wants.
+    fn parallelism(&self) -> Option<u32> {
+        None
+    }
+
+    /// Opens the writer of one subtask, and commits (again) what `committable` holds. Both are what the predecessor's
+    /// [`TableWriter::prepare`] returned.
+    fn open(
+        &self,
+        task: &TaskContext,
+        state: Option<&[u8]>,
+        committable: Option<&[u8]>,
+    ) -> Result<Box<dyn TableWriter>, TaskError>;
+}
+
+/// Writes for one subtask.
+pub trait TableWriter {
+    /// Writes all rows.
+    fn write(&mut self, batch: &ChangeBatch) -> Result<(), TaskError>;
+
+    /// The input has nothing more for now: a sink that shows rows at once does it here.
+    fn flush(&mut self) -> Result<(), TaskError> {
+        Ok(())
+    }
+
+    /// Makes durable but invisible what was written; returns the state that a successor needs and what is still to be
+    /// committed.
+    fn prepare(&mut self, _checkpoint: CheckpointId) -> Result<(Vec<u8>, Option<Vec<u8>>), TaskError> {
+        Ok((Vec::new(), None))
+    }
+
+    /// Makes visible what was prepared for checkpoints up to this one. Idempotent.
+    fn commit(&mut self, _checkpoint: CheckpointId) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+/// Makes a table's source. Errors name the table and the option.
+pub fn source_of(table: &TableDescriptor) -> Result<Arc<dyn TableSource>, SqlError> {
+    Err(SqlError::new(format!("table `{}`: no connector", table.name)))
+}
+
+/// Makes a table's sink.
+pub fn sink_of(table: &TableDescriptor) -> Result<Arc<dyn TableSink>, SqlError> {
+    Err(SqlError::new(format!("table `{}`: no connector", table.name)))
+}

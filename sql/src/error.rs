@@ -1,0 +1,62 @@
+//! What is wrong with a statement, and where.
+
+use std::fmt;
+
+/// A place in a script, both counted from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The line.
+    pub line: u64,
+    /// The column.
+    pub column: u64,
+}
+
+/// Why a statement is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// What was expected, what came: lower case, without a final period.
+    pub message: String,
+    /// Where, if that is known.
+    pub location: Option<Location>,
+    /// What would be right, if that is known.
+    pub hint: Option<String>,
+}
+
+impl SqlError {
+    /// An error without a place.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), location: None, hint: None }
+    }
+
+    /// The same at a place, unless it has one already.
+    pub fn at(mut self, location: Location) -> Self {
+        self.location.get_or_insert(location);
+        self
+    }
+
+    /// The same with a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with the hint "did you mean", if one of `known` is near `name`.
+    pub fn did_you_mean<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match headwater_core::options::nearest(name, known) {
+            Some(near) => self.hint(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Location { line, column }) = self.location {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl std::error::Error for SqlError {}

@@ -1,0 +1,14 @@
+//! The SQL front end: jobs written in Flink's dialect of SQL.
+//!
+//! DataFusion parses, plans and optimizes a query and evaluates its expressions; the streaming operators are ours, and
+//! work on batches of Arrow columns. Only this crate names DataFusion.
+
+pub mod batch;
+pub mod connectors;
+pub mod error;
+pub mod formats;
+pub mod functions;
+pub mod operator;
+pub mod operators;
+pub mod parser;
+pub mod rows;

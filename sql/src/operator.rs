@@ -1,0 +1,106 @@
+//! What a SQL operator implements. A task is a chain of them; [`crate::task`] drives it.
+
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    operator::Step,
+};
+use headwater_core::time::TimestampMs;
+use headwater_state::{AnyTable, Key, KeyedBackend, Table, Value};
+
+use crate::batch::ChangeBatch;
+
+/// Where an operator puts what it emits; empty batches are dropped.
+pub type Emit<'a> = dyn FnMut(ChangeBatch) -> Result<(), TaskError> + 'a;
+
+/// About how many rows an operator emits before it returns [`Step::More`], when time makes it emit much.
+pub const STEP_ROWS: usize = 8 * 1024;
+
+/// One operator of one subtask. Made on the task's thread, which it never leaves.
+///
+/// Order of calls: between two watermarks any number of batches; a watermark only once everything that an earlier one made due is
+/// emitted; after the last watermark (`MAX_WATERMARK`) `end_of_input`.
+pub trait StreamOperator {
+    /// Takes a batch from one of the inputs, counted from 0, and emits all that it leads to.
+    fn process(&mut self, input: usize, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError>;
+
+    /// Event time has progressed: emits what is due, all of it or, if that is much, the first part. What is called later
+    /// passes the watermark on.
+    fn on_watermark(&mut self, _watermark: TimestampMs, _emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        Ok(Step::Done)
+    }
+
+    /// The watermark that those downstream are told when this operator's inputs have reached `watermark`. One that delays
+    /// rows behind the watermark holds it back.
+    fn output_watermark(&self, watermark: TimestampMs) -> TimestampMs {
+        watermark
+    }
+
+    /// Goes on with what was left at [`Step::More`]: of a watermark, a timer, or the end of the input.
+    fn resume(&mut self, _emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        Ok(Step::Done)
+    }
+
+    /// No rows will come. Event time has ended before this.
+    fn end_of_input(&mut self, _emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        Ok(Step::Done)
+    }
+
+    /// Gives out what is held back to make batches full: before every watermark and barrier, and when there is no input
+    /// for now.
+    fn flush(&mut self, _emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        Ok(())
+    }
+
+    /// When [`on_processing_time`](Self::on_processing_time) is to be called next, in wall-clock milliseconds.
+    fn next_timer_ms(&self) -> Option<TimestampMs> {
+        None
+    }
+
+    /// The wall clock has reached a timer.
+    fn on_processing_time(&mut self, _now_ms: TimestampMs, _emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        Ok(Step::Done)
+    }
+
+    /// State that has no key: of this subtask, as bytes. Restored through [`OpenContext::restored`].
+    fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
+        Ok(Vec::new())
+    }
+
+    /// All tables that were opened, for a snapshot.
+    fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
+        Vec::new()
+    }
+}
+
+/// What an operator is opened with.
+pub struct OpenContext<'a> {
+    /// The task.
+    pub task: &'a TaskContext,
+    /// What the predecessor's [`StreamOperator::snapshot`] returned, if the attempt goes on from a checkpoint.
+    pub restored: Option<&'a [u8]>,
+    /// Distinguishes the operators of a chain in the names of their states.
+    pub(crate) prefix: String,
+    pub(crate) backend: &'a mut Option<KeyedBackend>,
+}
+
+impl OpenContext<'_> {
+    /// Opens a state by its name, with what the restored checkpoint has of it.
+    pub fn table<K: Key, V: Value>(&mut self, name: &str) -> Result<Table<K, V>, TaskError> {
+        if self.backend.is_none() {
+            *self.backend = Some(self.task.keyed_backend()?);
+        }
+        let backend = self.backend.as_mut().expect("it was opened if it was not there");
+        Ok(backend.table(&format!("{}{name}", self.prefix))?)
+    }
+}
+
+/// Makes an operator for each subtask.
+pub trait OperatorFactory: Send + Sync {
+    /// Opens the operator of one subtask.
+    fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError>;
+}
+
+/// An error of Arrow or DataFusion while records are processed.
+pub fn failed(error: impl std::fmt::Display) -> TaskError {
+    TaskError::Function(error.to_string())
+}

@@ -1,0 +1,297 @@
+//! Rows and keys as bytes, in Arrow's row format: what state is keyed by, and what it holds.
+
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    compute::SortOptions,
+    datatypes::{DataType, Int64Type, SchemaRef},
+    error::ArrowError,
+    row::{RowConverter, Rows, SortField},
+};
+use headwater_core::key_group::hash_key;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use smallvec::SmallVec;
+
+/// A key or a row, encoded; short ones are stored in place. Equal rows have equal bytes, nulls included.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct RowBytes(SmallVec<[u8; 24]>);
+
+impl RowBytes {
+    /// The bytes.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Hash for RowBytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl Borrow<[u8]> for RowBytes {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for RowBytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(SmallVec::from_slice(bytes))
+    }
+}
+
+impl fmt::Debug for RowBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for RowBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RowBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = RowBytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the bytes of a row")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<RowBytes, E> {
+                Ok(RowBytes::from(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+struct Unowned<'a>(&'a [u8]);
+
+impl Hash for Unowned<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.0);
+    }
+}
+
+/// The hash of an encoded key, which is that of [`RowBytes`] with the same bytes.
+#[inline]
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    hash_key(&Unowned(bytes))
+}
+
+/// Encodes rows of fixed types, and decodes them again. Compared as bytes, rows are in the order of the sort options.
+pub struct RowCodec {
+    converter: RowConverter,
+    types: Vec<DataType>,
+}
+
+impl RowCodec {
+    /// A codec for columns of these types, in ascending order with nulls first.
+    pub fn new(types: impl IntoIterator<Item = DataType>) -> Result<Self, ArrowError> {
+        Self::sorted(types.into_iter().map(|data_type| (data_type, SortOptions::default())))
+    }
+
+    /// A codec whose encoded rows sort as `columns` say.
+    pub fn sorted(
+        columns: impl IntoIterator<Item = (DataType, SortOptions)>,
+    ) -> Result<Self, ArrowError> {
+        let columns: Vec<_> = columns.into_iter().collect();
+        let types = columns.iter().map(|(data_type, _)| data_type.clone()).collect();
+        let fields = columns
+            .into_iter()
+            .map(|(data_type, options)| SortField::new_with_options(data_type, options))
+            .collect();
+        Ok(Self { converter: RowConverter::new(fields)?, types })
+    }
+
+    /// A codec for all columns of a schema.
+    pub fn of_schema(schema: &SchemaRef) -> Result<Self, ArrowError> {
+        Self::new(schema.fields().iter().map(|field| field.data_type().clone()))
+    }
+
+    /// Encodes all rows.
+    pub fn encode(&self, columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
+        self.converter.convert_columns(columns)
+    }
+
+    /// Decodes rows, whose bytes this codec has made, into columns.
+    pub fn decode<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
+        let parser = self.converter.parser();
+        // Without a row the converter makes no columns if it has no fields.
+        let rows: Vec<_> = rows.into_iter().map(|bytes| parser.parse(bytes)).collect();
+        self.converter.convert_rows(rows)
+    }
+
+    /// Decodes rows into a batch. `schema` has the codec's types.
+    pub fn decode_batch<'a>(
+        &self,
+        schema: &SchemaRef,
+        rows: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<RecordBatch, ArrowError> {
+        let mut count = 0;
+        let columns = self.decode(rows.into_iter().inspect(|_| count += 1))?;
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+    }
+
+    /// The types of the columns.
+    pub fn types(&self) -> &[DataType] {
+        &self.types
+    }
+}
+
+/// Takes the key out of rows: encodes some of their columns, and hashes that.
+#[derive(Clone)]
+pub struct KeyExtractor {
+    columns: Vec<usize>,
+    codec: Arc<RowCodec>,
+    is_one_integer: bool,
+}
+
+/// The keys of a batch's rows.
+pub struct Keys {
+    bytes: KeyRows,
+    hashes: Vec<u64>,
+}
+
+enum KeyRows {
+    /// Of any columns.
+    Rows(Rows),
+    /// Of one 64-bit integer without nulls: what the codec would write.
+    Integers(Vec<[u8; 9]>),
+    /// There are no key columns.
+    Nothing,
+}
+
+impl KeyExtractor {
+    /// Keys by these columns of `schema`; by none, all rows have the same key.
+    pub fn new(schema: &SchemaRef, columns: Vec<usize>) -> Result<Self, ArrowError> {
+        let types: Vec<_> = columns.iter().map(|c| schema.field(*c).data_type().clone()).collect();
+        let is_one_integer = types == [DataType::Int64];
+        Ok(Self { columns, codec: Arc::new(RowCodec::new(types)?), is_one_integer })
+    }
+
+    /// The key columns.
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// What encodes keys.
+    pub fn codec(&self) -> &RowCodec {
+        &self.codec
+    }
+
+    /// The keys of all rows. `hashes` are theirs if they are known already, else empty.
+    pub fn keys(&self, rows: &RecordBatch, hashes: Vec<u64>) -> Result<Keys, ArrowError> {
+        let bytes = self.encode(rows)?;
+        let hashes = if hashes.len() == rows.num_rows() {
+            hashes
+        } else {
+            match &bytes {
+                KeyRows::Rows(rows) => rows.iter().map(|row| hash_bytes(row.data())).collect(),
+                KeyRows::Integers(keys) => keys.iter().map(|key| hash_bytes(key)).collect(),
+                KeyRows::Nothing => vec![hash_bytes(&[]); rows.num_rows()],
+            }
+        };
+        Ok(Keys { bytes, hashes })
+    }
+
+    fn encode(&self, rows: &RecordBatch) -> Result<KeyRows, ArrowError> {
+        if self.columns.is_empty() {
+            return Ok(KeyRows::Nothing);
+        }
+        if self.is_one_integer {
+            let column = rows.column(self.columns[0]).as_primitive::<Int64Type>();
+            if column.null_count() == 0 {
+                return Ok(KeyRows::Integers(column.values().iter().map(|v| encode_integer(*v)).collect()));
+            }
+        }
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|c| rows.column(*c).clone()).collect();
+        Ok(KeyRows::Rows(self.codec.encode(&columns)?))
+    }
+}
+
+/// A 64-bit integer in Arrow's row format: a byte that says that it is not null, then the number with its sign bit flipped.
+#[inline]
+fn encode_integer(value: i64) -> [u8; 9] {
+    let mut bytes = [1; 9];
+    bytes[1..].copy_from_slice(&((value as u64) ^ (1 << 63)).to_be_bytes());
+    bytes
+}
+
+impl Keys {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// The encoded key of a row.
+    #[inline]
+    pub fn bytes(&self, row: usize) -> &[u8] {
+        match &self.bytes {
+            KeyRows::Rows(rows) => rows.row(row).data(),
+            KeyRows::Integers(keys) => &keys[row],
+            KeyRows::Nothing => &[],
+        }
+    }
+
+    /// The hash of a row's key.
+    #[inline]
+    pub fn hash(&self, row: usize) -> u64 {
+        self.hashes[row]
+    }
+
+    /// All hashes.
+    pub fn hashes(&self) -> &[u64] {
+        &self.hashes
+    }
+
+    /// All hashes, taken out.
+    pub fn into_hashes(self) -> Vec<u64> {
+        self.hashes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::{
+        array::Int64Array,
+        datatypes::{Field, Schema},
+    };
+
+    use super::*;
+
+    #[test]
+    fn an_integer_key_is_encoded_as_the_row_format_does() {
+        let values = [0, 1, -1, i64::MIN, i64::MAX, 42];
+        let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+        let column: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+        let rows = RecordBatch::try_new(schema.clone(), vec![column.clone()]).unwrap();
+        let extractor = KeyExtractor::new(&schema, vec![0]).unwrap();
+        let fast = extractor.keys(&rows, Vec::new()).unwrap();
+        let slow = extractor.codec().encode(&[column]).unwrap();
+        for row in 0..values.len() {
+            assert_eq!(fast.bytes(row), slow.row(row).data());
+            assert_eq!(fast.hash(row), hash_key(&RowBytes::from(slow.row(row).data())));
+        }
+    }
+}
