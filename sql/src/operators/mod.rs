@@ -1,1 +1,4 @@
 //! The streaming operators.
+
+#[cfg(test)]
+pub(crate) mod testing;
