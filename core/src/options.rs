@@ -201,18 +201,18 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// A number of milliseconds as Flink writes durations: `500 ms`, `10 s`, `5 min`, `1 h`, `2 d`; a bare number is
-/// milliseconds.
+/// A number of milliseconds as Flink writes durations: `500 ms`, `10 s`, `5 min`, `1 h`, `2 d`, or with the unit's whole
+/// name; a bare number is milliseconds.
 pub fn parse_duration_ms(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim() {
-        "" | "ms" => 1,
-        "s" | "sec" => 1_000,
-        "min" | "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
+        "" | "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => 1,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000,
+        "min" | "m" | "minute" | "minutes" => 60_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor)
@@ -228,6 +228,7 @@ pub fn parse_memory_bytes(text: &str) -> Option<u64> {
         "k" | "kb" => 1 << 10,
         "m" | "mb" => 1 << 20,
         "g" | "gb" => 1 << 30,
+        "t" | "tb" => 1 << 40,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor)
@@ -518,6 +519,7 @@ mod tests {
         assert_eq!(parse_duration_ms("250"), Some(250));
         assert_eq!(parse_duration_ms("10 s"), Some(10_000));
         assert_eq!(parse_duration_ms("5min"), Some(300_000));
+        assert_eq!(parse_duration_ms("2 days"), Some(2 * 86_400_000));
         assert_eq!(parse_duration_ms("-1 s"), None);
         assert_eq!(parse_memory_bytes("64 mb"), Some(64 << 20));
         assert_eq!(parse_memory_bytes("many"), None);

@@ -1,5 +1,10 @@
 //! Tables: what sources and sinks implement for SQL, and the connectors by name.
 
+pub mod options;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -143,12 +148,58 @@ pub trait TableWriter {
     }
 }
 
+type MakeSource = fn(&TableDescriptor) -> Result<Arc<dyn TableSource>, SqlError>;
+type MakeSink = fn(&TableDescriptor) -> Result<Arc<dyn TableSink>, SqlError>;
+
+/// The connectors by name, each with what it can do.
+const CONNECTORS: &[(&str, Option<MakeSource>, Option<MakeSink>)] = &[];
+
 /// Makes a table's source. Errors name the table and the option.
 pub fn source_of(table: &TableDescriptor) -> Result<Arc<dyn TableSource>, SqlError> {
-    Err(SqlError::new(format!("table `{}`: no connector", table.name)))
+    let (name, source, _) = connector_of(table)?;
+    let make = source.ok_or_else(|| {
+        SqlError::new(format!("table `{}`: connector `{name}` can only be written to", table.name))
+    })?;
+    make(table)
 }
 
 /// Makes a table's sink.
 pub fn sink_of(table: &TableDescriptor) -> Result<Arc<dyn TableSink>, SqlError> {
-    Err(SqlError::new(format!("table `{}`: no connector", table.name)))
+    let (name, _, sink) = connector_of(table)?;
+    let make = sink.ok_or_else(|| {
+        SqlError::new(format!("table `{}`: connector `{name}` can only be read from", table.name))
+    })?;
+    make(table)
+}
+
+fn connector_of(
+    table: &TableDescriptor,
+) -> Result<(&'static str, Option<MakeSource>, Option<MakeSink>), SqlError> {
+    let names = || CONNECTORS.iter().map(|(name, ..)| *name);
+    let Some(wanted) = table.options.get(options::CONNECTOR) else {
+        let known: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+        let message =
+            format!("table `{}`: no option `connector`: expected one of {}", table.name, known.join(", "));
+        return Err(SqlError::new(message));
+    };
+    CONNECTORS.iter().find(|(name, ..)| name == wanted).copied().ok_or_else(|| {
+        let known: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+        let message = format!(
+            "table `{}`: unknown connector `{wanted}`: expected one of {}",
+            table.name,
+            known.join(", ")
+        );
+        SqlError::new(message).did_you_mean(wanted, names())
+    })
+}
+
+/// Refuses metadata columns, for connectors that have none.
+pub(crate) fn refuse_metadata(table: &TableDescriptor) -> Result<(), SqlError> {
+    let Some((column, key)) = table.metadata.first_key_value() else { return Ok(()) };
+    Err(SqlError::new(format!(
+        "table `{}`, column `{}`: no metadata `{key}`: connector `{}` has no metadata columns",
+        table.name,
+        table.schema.field(*column).name(),
+        table.options.get(options::CONNECTOR).map_or("", String::as_str),
+    )))
 }
