@@ -12,3 +12,5 @@ pub mod operator;
 pub mod operators;
 pub mod parser;
 pub mod rows;
+pub mod runtime;
+pub mod time;

@@ -5,9 +5,12 @@ use headwater_actors::{
     operator::Step,
 };
 use headwater_core::time::TimestampMs;
-use headwater_state::{AnyTable, Key, KeyedBackend, Table, Value};
+use headwater_state::{AnyTable, Key, KeyedBackend, Table, TimerService, Value};
 
-use crate::batch::ChangeBatch;
+use crate::{
+    batch::ChangeBatch,
+    rows::{RowBytes, sub_key_hash},
+};
 
 /// Where an operator puts what it emits; empty batches are dropped.
 pub type Emit<'a> = dyn FnMut(ChangeBatch) -> Result<(), TaskError> + 'a;
@@ -33,6 +36,11 @@ pub trait StreamOperator {
     /// rows behind the watermark holds it back.
     fn output_watermark(&self, watermark: TimestampMs) -> TimestampMs {
         watermark
+    }
+
+    /// For the operator that makes watermarks: the one that the rows so far make, if it is later than the last.
+    fn own_watermark(&mut self) -> Option<TimestampMs> {
+        None
     }
 
     /// Goes on with what was left at [`Step::More`]: of a watermark, a timer, or the end of the input.
@@ -86,11 +94,27 @@ pub struct OpenContext<'a> {
 impl OpenContext<'_> {
     /// Opens a state by its name, with what the restored checkpoint has of it.
     pub fn table<K: Key, V: Value>(&mut self, name: &str) -> Result<Table<K, V>, TaskError> {
+        let name = format!("{}{name}", self.prefix);
+        Ok(self.backend()?.table(&name)?)
+    }
+
+    /// Opens a state for things that belong to a key and are found one by one: see [`rows::sub_key`](crate::rows::sub_key).
+    pub fn table_of_sub_keys<V: Value>(&mut self, name: &str) -> Result<Table<RowBytes, V>, TaskError> {
+        let name = format!("{}{name}", self.prefix);
+        Ok(self.backend()?.table_hashed_by(&name, |key: &RowBytes| sub_key_hash(key.as_slice()))?)
+    }
+
+    /// Opens the timers of keys by their name.
+    pub fn timers(&mut self, name: &str) -> Result<TimerService<RowBytes>, TaskError> {
+        let name = format!("{}{name}", self.prefix);
+        Ok(TimerService::open(self.backend()?, &name)?)
+    }
+
+    fn backend(&mut self) -> Result<&mut KeyedBackend, TaskError> {
         if self.backend.is_none() {
             *self.backend = Some(self.task.keyed_backend()?);
         }
-        let backend = self.backend.as_mut().expect("it was opened if it was not there");
-        Ok(backend.table(&format!("{}{name}", self.prefix))?)
+        Ok(self.backend.as_mut().expect("it was opened if it was not there"))
     }
 }
 

@@ -90,6 +90,26 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
     hash_key(&Unowned(bytes))
 }
 
+/// How many bytes of a sub-key tell its key group.
+const ROUTE_BYTES: usize = 4;
+
+/// Writes the state key of one of many things that belong to a key, such as the distinct values of a group: found one by one, yet in the
+/// key's key group. Begins with what routes the key, the upper half of its hash.
+pub fn sub_key(key_hash: u64, key: &[u8], thing: &[u8], into: &mut Vec<u8>) {
+    into.clear();
+    into.extend_from_slice(&((key_hash >> 32) as u32).to_be_bytes());
+    into.extend_from_slice(key);
+    into.extend_from_slice(thing);
+}
+
+/// The hash of a sub-key: its upper half is the key's, its lower half tells the things of the key apart.
+#[inline]
+pub fn sub_key_hash(bytes: &[u8]) -> u64 {
+    let mut route = [0; ROUTE_BYTES];
+    route.copy_from_slice(&bytes[..ROUTE_BYTES]);
+    (u64::from(u32::from_be_bytes(route)) << 32) | (hash_bytes(bytes) & 0xFFFF_FFFF)
+}
+
 /// Encodes rows of fixed types, and decodes them again. Compared as bytes, rows are in the order of the sort options.
 pub struct RowCodec {
     converter: RowConverter,
@@ -103,9 +123,7 @@ impl RowCodec {
     }
 
     /// A codec whose encoded rows sort as `columns` say.
-    pub fn sorted(
-        columns: impl IntoIterator<Item = (DataType, SortOptions)>,
-    ) -> Result<Self, ArrowError> {
+    pub fn sorted(columns: impl IntoIterator<Item = (DataType, SortOptions)>) -> Result<Self, ArrowError> {
         let columns: Vec<_> = columns.into_iter().collect();
         let types = columns.iter().map(|(data_type, _)| data_type.clone()).collect();
         let fields = columns
@@ -126,10 +144,7 @@ impl RowCodec {
     }
 
     /// Decodes rows, whose bytes this codec has made, into columns.
-    pub fn decode<'a>(
-        &self,
-        rows: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         let parser = self.converter.parser();
         // Without a row the converter makes no columns if it has no fields.
         let rows: Vec<_> = rows.into_iter().map(|bytes| parser.parse(bytes)).collect();

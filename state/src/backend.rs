@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 use headwater_core::{
     checkpoint::KeyedStateHandle,
     ids::{CheckpointId, ExecutionAttemptId, JobId},
-    key_group::KeyGroup,
+    key_group::{KeyGroup, hash_key},
     options::StateBackend,
 };
 
@@ -79,6 +79,16 @@ impl KeyedBackend {
 
     /// Registers a state by its name, with what the restored checkpoint has for that name.
     pub fn table<K: Key, V: Value>(&mut self, name: &str) -> Result<Table<K, V>, StateError> {
+        self.table_hashed_by(name, hash_key::<K>)
+    }
+
+    /// As [`table`](Self::table), for keys whose hashes are computed in another way: so keys can be in one key group, which the
+    /// topmost bits tell, and still be told apart by the lower ones.
+    pub fn table_hashed_by<K: Key, V: Value>(
+        &mut self,
+        name: &str,
+        hash_of: fn(&K) -> u64,
+    ) -> Result<Table<K, V>, StateError> {
         if self.registered.contains_key(name) {
             return Err(StateError::AlreadyRegistered(name.to_owned()));
         }
@@ -91,7 +101,7 @@ impl KeyedBackend {
             Engine::Heap(_) => None,
             Engine::Rocks(store) => Some(Arc::clone(store)),
         };
-        let mut table = Table::new(name, id, self.epoch, &self.config, store);
+        let mut table = Table::new(name, id, self.epoch, &self.config, store, hash_of);
         match (&self.engine, restored) {
             (Engine::Heap(Some(heap)), Some(_)) => heap.fill(&mut table, id)?,
             (Engine::Rocks(_), Some(entry)) => table.restore_on_disk(&entry.namespaces),

@@ -15,7 +15,7 @@ use headwater_core::{
     codec::{decode_prefix, frame, unframe},
     fs::{FileSystem, FileWriter},
     ids::{CheckpointId, ExecutionAttemptId, JobId},
-    key_group::{KeyGroup, hash_key},
+    key_group::KeyGroup,
 };
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +172,7 @@ impl RestoredHeap {
     /// Gives a table the entries of the state with this id.
     pub fn fill<K: Key, V: Value>(&self, table: &mut Table<K, V>, id: u16) -> Result<(), StateError> {
         let name = table.name().to_owned();
+        let hash_of = table.hash_of;
         for section in self.sections.iter().filter(|section| section.state == id) {
             let mut rest = slice(&self.contents, section).expect(WITHIN_FILE);
             let entries = (0..section.entries).map(|_| {
@@ -179,7 +180,7 @@ impl RestoredHeap {
                 rest = &rest[used..];
                 let (value, used) = decode_prefix::<V>(rest).map_err(StateError::codec(&name))?;
                 rest = &rest[used..];
-                Ok(Entry { hash: hash_key(&key), epoch: 0, key, value })
+                Ok(Entry { hash: hash_of(&key), epoch: 0, key, value })
             });
             table.restore_entries(section.namespace, section.group, section.entries as usize, entries)?;
         }

@@ -137,11 +137,14 @@ pub(crate) struct Shard<K, V> {
     /// The table's clock when something in here was last used.
     pub used: u32,
     pub on_disk: OnDisk,
+    /// The hash of a key that is read back.
+    pub hash_of: fn(&K) -> u64,
 }
 
 impl<K: Key, V: Value> Shard<K, V> {
-    pub fn new() -> Self {
-        Self { entries: Entries::EMPTY, tombstones: None, modified: 0, used: 0, on_disk: OnDisk::Nothing }
+    pub fn new(hash_of: fn(&K) -> u64) -> Self {
+        let (entries, on_disk) = (Entries::EMPTY, OnDisk::Nothing);
+        Self { entries, tombstones: None, modified: 0, used: 0, on_disk, hash_of }
     }
 
     pub fn is_removed(&self, hash: u64, key: &K) -> bool {

@@ -1,4 +1,5 @@
 //! The streaming operators.
 
-#[cfg(test)]
-pub(crate) mod testing;
+pub mod aggregate;
+pub mod calc;
+pub mod window;

@@ -36,11 +36,12 @@ pub type Namespace = i64;
 
 /// A state: keys with their values, by namespace. Used by one thread.
 ///
-/// `hash` is always [`hash_key`](headwater_core::key_group::hash_key) of the key, which the caller has computed already to
-/// route the record.
+/// `hash` is always that of the key, [`hash_key`](headwater_core::key_group::hash_key) if nothing else was said when the table was
+/// registered; the caller has computed it already to route the record.
 pub struct Table<K, V> {
     pub(crate) spaces: BTreeMap<Namespace, Space<K, V>>,
     pub(crate) core: TableCore,
+    pub(crate) hash_of: fn(&K) -> u64,
     /// Dropped since the last snapshot, and still on the disk.
     pub(crate) dropped: Vec<(Namespace, Groups)>,
 }
@@ -59,6 +60,7 @@ impl<K: Key, V: Value> Table<K, V> {
         epoch: u32,
         config: &BackendConfig,
         store: Option<Arc<RocksStore>>,
+        hash_of: fn(&K) -> u64,
     ) -> Self {
         let core = TableCore {
             name: name.into(),
@@ -73,13 +75,13 @@ impl<K: Key, V: Value> Table<K, V> {
             store,
             buffer: Vec::new(),
         };
-        Self { spaces: BTreeMap::new(), core, dropped: Vec::new() }
+        Self { spaces: BTreeMap::new(), core, hash_of, dropped: Vec::new() }
     }
 
     /// Takes over what a restored database holds.
     pub(crate) fn restore_on_disk(&mut self, namespaces: &[(Namespace, Groups)]) {
         for (namespace, groups) in namespaces {
-            let space = self.spaces.entry(*namespace).or_insert_with(|| self.core.new_space());
+            let space = self.spaces.entry(*namespace).or_insert_with(|| self.core.new_space(self.hash_of));
             for group in groups.iter().cloned().flatten() {
                 space.shards[self.core.index_of_group(group)].on_disk = OnDisk::UNREAD;
             }
@@ -94,7 +96,7 @@ impl<K: Key, V: Value> Table<K, V> {
         count: usize,
         entries: impl Iterator<Item = Result<Entry<K, V>, StateError>>,
     ) -> Result<(), StateError> {
-        let space = self.spaces.entry(namespace).or_insert_with(|| self.core.new_space());
+        let space = self.spaces.entry(namespace).or_insert_with(|| self.core.new_space(self.hash_of));
         let shard = &mut space.shards[self.core.index_of_group(group)];
         shard.entries.reserve(count);
         for entry in entries {
@@ -118,7 +120,7 @@ impl<K: Key, V: Value> Table<K, V> {
         }
         let space = match self.spaces.entry(namespace) {
             btree_map::Entry::Occupied(space) => space.into_mut(),
-            btree_map::Entry::Vacant(place) => place.insert(self.core.new_space()),
+            btree_map::Entry::Vacant(place) => place.insert(self.core.new_space(self.hash_of)),
         };
         space.touched = self.core.epoch;
         Ok(NamespaceMut { namespace, shards: &mut space.shards, core: &mut self.core })
@@ -213,7 +215,7 @@ impl TableCore {
         usize::from(group.wrapping_sub(self.key_groups.start))
     }
 
-    fn new_space<K: Key, V: Value>(&self) -> Space<K, V> {
-        Space { shards: self.key_groups.clone().map(|_| Shard::new()).collect(), touched: self.epoch }
+    fn new_space<K: Key, V: Value>(&self, hash_of: fn(&K) -> u64) -> Space<K, V> {
+        Space { shards: self.key_groups.clone().map(|_| Shard::new(hash_of)).collect(), touched: self.epoch }
     }
 }

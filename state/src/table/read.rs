@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use headwater_core::{
     codec::{decode, encode_into},
-    key_group::{KeyGroup, hash_key},
+    key_group::KeyGroup,
 };
 
 use super::TableCore;
@@ -99,7 +99,7 @@ impl TableCore {
         self.store().scan(self.id, namespace, group, |key, value| {
             seen += 1;
             let key: K = decode(key).map_err(StateError::codec(&self.name))?;
-            let hash = hash_key(&key);
+            let hash = (shard.hash_of)(&key);
             if shard.is_removed(hash, &key) || shard.entries.find(hash, &key).is_some() {
                 return Ok(ControlFlow::Continue(()));
             }

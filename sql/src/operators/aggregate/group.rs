@@ -1,0 +1,213 @@
+//! Aggregation by key for ever: every batch changes the results of the keys in it.
+
+use std::sync::Arc;
+
+use arrow::{array::RecordBatch, array::RecordBatchOptions, datatypes::SchemaRef};
+use headwater_actors::{context::TaskError, operator::Step};
+use headwater_core::time::{Clock, TimestampMs};
+use headwater_state::{AnyTable, Table};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AggregateCall,
+    batch::{Aggregates, Delta},
+    cell::Cell,
+    distinct::DistinctSet,
+    finish::finish,
+};
+use crate::{
+    batch::{ChangeBatch, RowKind},
+    operator::{Emit, OpenContext, OperatorFactory, StreamOperator, failed},
+    rows::{KeyExtractor, RowBytes},
+};
+
+/// `GROUP BY` without windows.
+pub struct GroupAggregateFactory {
+    /// The input.
+    pub input: SchemaRef,
+    /// The key columns.
+    pub keys: Vec<usize>,
+    /// The aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// The keys, then the results.
+    pub output: SchemaRef,
+    /// Whether the input may take rows back.
+    pub is_retracting: bool,
+    /// Where the parts begin if the input was aggregated before the shuffle.
+    pub first_partial: Option<usize>,
+    /// How long a key is kept after its last row.
+    pub ttl_ms: Option<u64>,
+}
+
+impl OperatorFactory for GroupAggregateFactory {
+    fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
+        let table = context.table("groups")?;
+        Ok(Box::new(GroupAggregate {
+            keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
+            aggregates: Aggregates::new(self.calls.clone(), self.is_retracting, self.first_partial),
+            output: self.output.clone(),
+            distinct: DistinctSet::open_all(&self.calls, context)?,
+            delta: Delta::new(),
+            clock: context.task.clock.clone(),
+            ttl: self.ttl_ms.map(|ttl_ms| {
+                Sweep::new(i64::try_from(ttl_ms).unwrap_or(i64::MAX), context.task.clock.now_ms(), &table)
+            }),
+            table,
+        }))
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Group {
+    /// How many rows stand behind it; a group without is gone.
+    rows: i64,
+    cells: Vec<Cell>,
+    /// When it was last changed, if there is a time to live.
+    changed_ms: TimestampMs,
+}
+
+struct GroupAggregate {
+    keys: KeyExtractor,
+    aggregates: Aggregates,
+    output: SchemaRef,
+    table: Table<RowBytes, Group>,
+    distinct: Vec<DistinctSet>,
+    delta: Delta,
+    clock: Arc<dyn Clock>,
+    ttl: Option<Sweep>,
+}
+
+/// Removes what was not changed for long, one key group at a time.
+struct Sweep {
+    ttl_ms: TimestampMs,
+    interval_ms: TimestampMs,
+    next_ms: TimestampMs,
+    next_group: u16,
+}
+
+impl Sweep {
+    fn new(ttl_ms: TimestampMs, now_ms: TimestampMs, table: &Table<RowBytes, Group>) -> Self {
+        let groups = table.key_groups();
+        let interval_ms = (ttl_ms / groups.len().max(1) as i64).max(10);
+        Self { ttl_ms, interval_ms, next_ms: now_ms.saturating_add(interval_ms), next_group: groups.start }
+    }
+}
+
+/// A row that goes out: a group's number and its aggregates.
+struct Emission {
+    kinds: Vec<RowKind>,
+    groups: Vec<usize>,
+    cells: Vec<Vec<Cell>>,
+}
+
+impl GroupAggregate {
+    fn apply(&mut self) -> Result<Emission, TaskError> {
+        let mut delta = std::mem::replace(&mut self.delta, Delta::new());
+        let now_ms = if self.ttl.is_some() { self.clock.now_ms() } else { 0 };
+        let expired_before = self.ttl.as_ref().map_or(i64::MIN, |ttl| now_ms.saturating_sub(ttl.ttl_ms));
+        let mut emission = Emission { kinds: Vec::new(), groups: Vec::new(), cells: Vec::new() };
+        let mut emptied = Vec::new();
+        let empty = self.aggregates.empty();
+        let calls = &self.aggregates.calls;
+        let for_result = |cells: &[Cell]| -> Vec<Cell> {
+            cells.iter().zip(calls).map(|(cell, call)| cell.for_result(&call.function)).collect()
+        };
+        let mut groups = self.table.select(0)?;
+        for id in 0..delta.groups.len() {
+            let (hash, key) = (delta.groups.hash(id), delta.groups.key(id));
+            let group = groups.get_or_insert_borrowed(hash, key, Group::default)?;
+            if group.rows == 0 || group.changed_ms < expired_before {
+                *group = Group { rows: 0, cells: empty.clone(), changed_ms: 0 };
+            }
+            let before = (group.rows > 0).then(|| for_result(&group.cells));
+            group.rows += delta.rows[id];
+            group.changed_ms = now_ms;
+            self.aggregates.merge(&mut group.cells, &mut delta, id);
+            let after = (group.rows > 0).then(|| for_result(&group.cells));
+            if group.rows <= 0 {
+                emptied.push(id);
+            }
+            let mut emit = |kind, cells| {
+                emission.kinds.push(kind);
+                emission.groups.push(id);
+                emission.cells.push(cells);
+            };
+            match (before, after) {
+                (None, Some(after)) => emit(RowKind::Insert, after),
+                (Some(before), None) => emit(RowKind::Delete, before),
+                // With a time to live, those downstream must hear that the key is alive.
+                (Some(before), Some(after)) if before != after || self.ttl.is_some() => {
+                    emit(RowKind::UpdateBefore, before);
+                    emit(RowKind::UpdateAfter, after);
+                }
+                _ => {}
+            }
+        }
+        for id in emptied {
+            groups.remove(delta.groups.hash(id), &RowBytes::from(delta.groups.key(id)))?;
+        }
+        self.delta = delta;
+        Ok(emission)
+    }
+
+    fn rows(&self, emission: &Emission) -> Result<RecordBatch, TaskError> {
+        let keys = emission.groups.iter().map(|id| self.delta.groups.key(*id));
+        let mut columns = if self.keys.columns().is_empty() {
+            Vec::new()
+        } else {
+            self.keys.codec().decode(keys).map_err(failed)?
+        };
+        for (index, call) in self.aggregates.calls.iter().enumerate() {
+            columns.push(finish(call, emission.cells.iter().map(|cells| &cells[index])).map_err(failed)?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(emission.groups.len()));
+        RecordBatch::try_new_with_options(self.output.clone(), columns, &options).map_err(failed)
+    }
+}
+
+impl StreamOperator for GroupAggregate {
+    fn process(&mut self, _: usize, mut batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        let hashes = std::mem::take(&mut batch.hashes);
+        let keys = self.keys.keys(&batch.rows, hashes).map_err(failed)?;
+        self.delta.clear();
+        self.aggregates.aggregate(&batch, &keys, &[], &mut self.distinct, &mut self.delta)?;
+        let emission = self.apply()?;
+        if emission.kinds.is_empty() {
+            return Ok(());
+        }
+        let rows = self.rows(&emission)?;
+        emit(ChangeBatch::changes(rows, emission.kinds))
+    }
+
+    fn next_timer_ms(&self) -> Option<TimestampMs> {
+        self.ttl.as_ref().map(|ttl| ttl.next_ms)
+    }
+
+    fn on_processing_time(&mut self, now_ms: TimestampMs, _: &mut Emit<'_>) -> Result<Step, TaskError> {
+        let Some(ttl) = &mut self.ttl else { return Ok(Step::Done) };
+        ttl.next_ms = now_ms.saturating_add(ttl.interval_ms);
+        let groups = self.table.key_groups();
+        if groups.is_empty() {
+            return Ok(Step::Done);
+        }
+        let expired_before = now_ms.saturating_sub(ttl.ttl_ms);
+        let mut expired = Vec::new();
+        self.table.scan(0, ttl.next_group, |hash, key, group| {
+            if group.changed_ms < expired_before {
+                expired.push((hash, key.clone()));
+            }
+        })?;
+        ttl.next_group = if ttl.next_group + 1 < groups.end { ttl.next_group + 1 } else { groups.start };
+        let mut table = self.table.select(0)?;
+        for (hash, key) in expired {
+            table.remove(hash, &key)?;
+        }
+        Ok(Step::Done)
+    }
+
+    fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
+        let mut tables: Vec<&mut dyn AnyTable> = vec![&mut self.table];
+        tables.extend(self.distinct.iter_mut().map(DistinctSet::as_table));
+        tables
+    }
+}

@@ -1,0 +1,242 @@
+//! Aggregation by key and session: windows that grow while rows come within the gap.
+
+use std::sync::Arc;
+
+use arrow::{array::UInt32Array, datatypes::SchemaRef};
+use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
+use headwater_core::{
+    codec,
+    time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
+};
+use headwater_state::{AnyTable, Table, TimerService};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AggregateCall,
+    batch::{Aggregates, Delta},
+    cell::Cell,
+    results::{WindowProperty, WindowResults},
+};
+use crate::{
+    batch::ChangeBatch,
+    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
+    operators::window::{WindowTime, times_of},
+    rows::{KeyExtractor, RowBytes},
+};
+
+/// `GROUP BY` with the windows of `SESSION`.
+pub struct SessionAggregateFactory {
+    /// The input.
+    pub input: SchemaRef,
+    /// The key columns.
+    pub keys: Vec<usize>,
+    /// The aggregates, none of them DISTINCT.
+    pub calls: Vec<AggregateCall>,
+    /// The time's column.
+    pub column: usize,
+    /// The pause that ends a session, in milliseconds.
+    pub gap_ms: i64,
+    /// Of which time sessions are.
+    pub time: WindowTime,
+    /// What is asked of the sessions.
+    pub properties: Vec<WindowProperty>,
+    /// The keys, the results, the properties.
+    pub output: SchemaRef,
+}
+
+impl OperatorFactory for SessionAggregateFactory {
+    fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
+        let fired_up_to = context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK);
+        let mut timers = context.timers("ends")?;
+        let next_end = timers.next_timestamp()?;
+        Ok(Box::new(SessionAggregate {
+            keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
+            aggregates: Aggregates::new(self.calls.clone(), false, None),
+            column: self.column,
+            gap_ms: self.gap_ms,
+            time: self.time,
+            properties: self.properties.clone(),
+            output: self.output.clone(),
+            table: context.table("sessions")?,
+            timers,
+            clock: context.task.clock.clone(),
+            counters: context.task.counters.clone(),
+            fired_up_to,
+            next_end,
+            due: Vec::new(),
+        }))
+    }
+}
+
+/// A session, from its first row to the gap behind its last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Session {
+    start: TimestampMs,
+    end: TimestampMs,
+    cells: Vec<Cell>,
+}
+
+struct SessionAggregate {
+    keys: KeyExtractor,
+    aggregates: Aggregates,
+    column: usize,
+    gap_ms: i64,
+    time: WindowTime,
+    properties: Vec<WindowProperty>,
+    output: SchemaRef,
+    table: Table<RowBytes, Vec<Session>>,
+    timers: TimerService<RowBytes>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<TaskCounters>,
+    fired_up_to: TimestampMs,
+    next_end: Option<TimestampMs>,
+    /// Sessions that have ended and are still to be emitted, the next one last.
+    due: Vec<(TimestampMs, u64, RowBytes)>,
+}
+
+impl SessionAggregate {
+    /// The sessions that a batch's rows would make by themselves: for each row its session's number, and the sessions.
+    fn sessions_of(&self, times: &[i64], groups: &[u32]) -> (Vec<i64>, Vec<(TimestampMs, TimestampMs)>) {
+        let mut order: Vec<usize> = (0..times.len()).collect();
+        order.sort_unstable_by_key(|row| (groups[*row], times[*row]));
+        let mut sessions: Vec<(TimestampMs, TimestampMs)> = Vec::new();
+        let mut numbers = vec![0; times.len()];
+        let mut last_group = None;
+        for row in order {
+            let end = times[row].saturating_add(self.gap_ms);
+            match sessions.last_mut() {
+                Some(session) if last_group == Some(groups[row]) && times[row] <= session.1 => {
+                    session.1 = end
+                }
+                _ => sessions.push((times[row], end)),
+            }
+            last_group = Some(groups[row]);
+            numbers[row] = sessions.len() as i64 - 1;
+        }
+        (numbers, sessions)
+    }
+
+    fn emit_due(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        let mut results = WindowResults::default();
+        while let Some((timestamp, hash, key)) = self.due.pop() {
+            let mut sessions = self.table.select(0)?;
+            let Some(of_key) = sessions.get_mut(hash, &key)? else { continue };
+            // A session that has grown has another timer.
+            if let Some(place) = of_key.iter().position(|session| session.end - 1 == timestamp) {
+                let Session { start, end, cells } = of_key.remove(place);
+                let is_last = of_key.is_empty();
+                results.push((start, end), key.clone(), cells);
+                if is_last {
+                    sessions.remove(hash, &key)?;
+                }
+            }
+            if results.len() >= STEP_ROWS {
+                break;
+            }
+        }
+        if results.len() > 0 {
+            let rows = results.rows(&self.keys, &self.aggregates.calls, &self.properties, &self.output)?;
+            emit(ChangeBatch::insertions(rows))?;
+        }
+        Ok(if self.due.is_empty() { Step::Done } else { Step::More })
+    }
+
+    fn fire(&mut self, up_to: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        if up_to <= self.fired_up_to {
+            return Ok(Step::Done);
+        }
+        self.fired_up_to = up_to;
+        let due = &mut self.due;
+        self.timers.fire(up_to, |timestamp, hash, key| due.push((timestamp, hash, key.clone())))?;
+        self.due.reverse();
+        self.next_end = self.timers.next_timestamp()?;
+        self.emit_due(emit)
+    }
+}
+
+impl StreamOperator for SessionAggregate {
+    fn process(&mut self, _: usize, batch: ChangeBatch, _: &mut Emit<'_>) -> Result<(), TaskError> {
+        let times = times_of(&batch.rows, self.column, self.time, &*self.clock)?;
+        let timed: Vec<u32> =
+            times.iter().enumerate().filter(|(_, time)| time.is_some()).map(|(row, _)| row as u32).collect();
+        let times: Vec<i64> = times.iter().flatten().collect();
+        let mut batch = if timed.len() == batch.len() {
+            batch
+        } else {
+            batch.take(&UInt32Array::from(timed)).map_err(failed)?
+        };
+        let hashes = std::mem::take(&mut batch.hashes);
+        let keys = self.keys.keys(&batch.rows, hashes).map_err(failed)?;
+        let mut delta = Delta::new();
+        delta.groups.assign(&keys, &[], &mut delta.ids);
+        let (numbers, windows) = self.sessions_of(&times, &delta.ids);
+        delta.clear();
+        self.aggregates.aggregate(&batch, &keys, &numbers, &mut [], &mut delta)?;
+        let mut table = self.table.select(0)?;
+        for id in 0..delta.groups.len() {
+            let (mut start, mut end) = windows[delta.groups.space(id) as usize];
+            let (hash, key) = (delta.groups.hash(id), RowBytes::from(delta.groups.key(id)));
+            let sessions = table.get_or_insert_with(hash, &key, Vec::new)?;
+            let mut cells = self.aggregates.empty();
+            let mut index = 0;
+            while index < sessions.len() {
+                if sessions[index].start <= end && sessions[index].end >= start {
+                    let session = sessions.remove(index);
+                    start = start.min(session.start);
+                    end = end.max(session.end);
+                    for ((cell, other), call) in
+                        cells.iter_mut().zip(session.cells).zip(&self.aggregates.calls)
+                    {
+                        cell.merge(other, &call.function);
+                    }
+                } else {
+                    index += 1;
+                }
+            }
+            if end - 1 <= self.fired_up_to {
+                // Late: nothing that is still open was within the gap.
+                self.counters.add_late(delta.rows[id].unsigned_abs());
+                if sessions.is_empty() {
+                    table.remove(hash, &key)?;
+                }
+                continue;
+            }
+            self.aggregates.merge(&mut cells, &mut delta, id);
+            sessions.push(Session { start, end, cells });
+            self.timers.register(end - 1, hash, &key)?;
+        }
+        self.next_end = self.timers.next_timestamp()?;
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        match self.time {
+            WindowTime::Event => self.fire(watermark, emit),
+            WindowTime::Processing => Ok(Step::Done),
+        }
+    }
+
+    fn resume(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.emit_due(emit)
+    }
+
+    fn end_of_input(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.fire(MAX_WATERMARK, emit)
+    }
+
+    fn next_timer_ms(&self) -> Option<TimestampMs> {
+        (self.time == WindowTime::Processing).then_some(self.next_end?.saturating_add(1))
+    }
+
+    fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.fire(now_ms - 1, emit)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
+        Ok(codec::encode(&self.fired_up_to)?)
+    }
+
+    fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
+        vec![&mut self.table, self.timers.as_table()]
+    }
+}

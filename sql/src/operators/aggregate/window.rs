@@ -1,0 +1,371 @@
+//! Aggregation by key and window: results are emitted once, when the window has ended.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use arrow::{
+    array::{AsArray, UInt32Array},
+    datatypes::{Int64Type, SchemaRef},
+};
+use hashbrown::HashMap;
+use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
+use headwater_core::{
+    codec,
+    key_group::KeyGroup,
+    time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
+};
+use headwater_state::{AnyTable, Table};
+
+use super::{
+    AggregateCall,
+    batch::{Aggregates, Delta},
+    cell::Cell,
+    distinct::DistinctSet,
+    results::{WindowProperty, WindowResults},
+};
+use crate::{
+    batch::ChangeBatch,
+    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
+    operators::window::{WindowKind, WindowTime, times_of},
+    rows::{KeyExtractor, RowBytes},
+};
+
+/// How a row tells its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Windowing {
+    /// The operator assigns windows by slices; `column` is the row's time.
+    Sliced {
+        /// The windows.
+        kind: WindowKind,
+        /// The time's column.
+        column: usize,
+    },
+    /// As [`Sliced`](Self::Sliced), for rows that were aggregated by slice before the shuffle; `column` is the slice's end.
+    Presliced {
+        /// The windows.
+        kind: WindowKind,
+        /// The slice's column, BIGINT.
+        column: usize,
+    },
+    /// The row is in one window, whose end is in `column`. The start is one of the keys.
+    Attached {
+        /// The window's end.
+        column: usize,
+    },
+}
+
+/// `GROUP BY` with a window.
+pub struct WindowAggregateFactory {
+    /// The input.
+    pub input: SchemaRef,
+    /// The key columns.
+    pub keys: Vec<usize>,
+    /// The aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// How rows tell their windows.
+    pub windowing: Windowing,
+    /// Of which time windows are.
+    pub time: WindowTime,
+    /// What is asked of the windows.
+    pub properties: Vec<WindowProperty>,
+    /// The keys, the results, the properties.
+    pub output: SchemaRef,
+    /// Where the parts begin if the input was aggregated before the shuffle.
+    pub first_partial: Option<usize>,
+}
+
+impl OperatorFactory for WindowAggregateFactory {
+    fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
+        let fired_up_to = context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK);
+        let mut operator = WindowAggregate {
+            keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
+            aggregates: Aggregates::new(self.calls.clone(), false, self.first_partial),
+            windowing: self.windowing,
+            time: self.time,
+            properties: self.properties.clone(),
+            output: self.output.clone(),
+            table: context.table("windows")?,
+            distinct: DistinctSet::open_all(&self.calls, context)?,
+            delta: Delta::new(),
+            spaces: Vec::new(),
+            clock: context.task.clock.clone(),
+            counters: context.task.counters.clone(),
+            fired_up_to,
+            next_end: None,
+            firing: None,
+        };
+        operator.find_next_end();
+        Ok(Box::new(operator))
+    }
+}
+
+struct WindowAggregate {
+    keys: KeyExtractor,
+    aggregates: Aggregates,
+    windowing: Windowing,
+    time: WindowTime,
+    properties: Vec<WindowProperty>,
+    output: SchemaRef,
+    /// By slice, or window if rows come with theirs.
+    table: Table<RowBytes, Vec<Cell>>,
+    distinct: Vec<DistinctSet>,
+    delta: Delta,
+    spaces: Vec<TimestampMs>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<TaskCounters>,
+    /// The time up to which windows have fired.
+    fired_up_to: TimestampMs,
+    /// In processing time: the end of the earliest window that has not fired.
+    next_end: Option<TimestampMs>,
+    firing: Option<Firing>,
+}
+
+/// A firing that is under way.
+struct Firing {
+    up_to: TimestampMs,
+    /// The windows still to emit, the next one last.
+    ends: Vec<TimestampMs>,
+    /// The slices in the table, ascending.
+    slices: Vec<TimestampMs>,
+    next_group: KeyGroup,
+}
+
+impl WindowAggregate {
+    fn kind(&self) -> Option<WindowKind> {
+        match self.windowing {
+            Windowing::Sliced { kind, .. } | Windowing::Presliced { kind, .. } => Some(kind),
+            Windowing::Attached { .. } => None,
+        }
+    }
+
+    fn last_window_of(&self, slice: TimestampMs) -> Option<TimestampMs> {
+        self.kind().map_or(Some(slice), |kind| kind.last_window_of(slice))
+    }
+
+    fn windows_of(&self, slice: TimestampMs) -> Vec<TimestampMs> {
+        self.kind().map_or_else(|| vec![slice], |kind| kind.windows_of(slice).collect())
+    }
+
+    fn find_next_end(&mut self) {
+        if self.time == WindowTime::Processing {
+            let fired_up_to = self.fired_up_to;
+            let unfired = |end: &TimestampMs| end.saturating_sub(1) > fired_up_to;
+            self.next_end = self
+                .table
+                .namespaces()
+                .into_iter()
+                .filter_map(|slice| self.windows_of(slice).into_iter().find(unfired))
+                .min();
+        }
+    }
+
+    /// The slice or window of each row. Rows that no window wants, or that are late, are left out of the batch.
+    fn assign(&mut self, batch: ChangeBatch) -> Result<ChangeBatch, TaskError> {
+        self.spaces.clear();
+        match self.windowing {
+            Windowing::Sliced { kind, column } => {
+                let times = times_of(&batch.rows, column, self.time, &*self.clock)?;
+                // No record is late by a clock that was set back.
+                let floor = match self.time {
+                    WindowTime::Processing => self.fired_up_to.saturating_add(1),
+                    WindowTime::Event => i64::MIN,
+                };
+                let mut known = 1..0;
+                for time in &times {
+                    let Some(time) = time else {
+                        self.spaces.push(i64::MIN);
+                        continue;
+                    };
+                    let time = time.max(floor);
+                    if !known.contains(&time) {
+                        let end = kind.slice_of(time);
+                        known = end - kind.slice_length()..end;
+                    }
+                    self.spaces.push(known.end);
+                }
+            }
+            Windowing::Presliced { column, .. } => {
+                self.spaces.extend(batch.rows.column(column).as_primitive::<Int64Type>().values());
+            }
+            Windowing::Attached { column } => {
+                let ends = times_of(&batch.rows, column, WindowTime::Event, &*self.clock)?;
+                self.spaces.extend(ends.iter().map(|end| end.unwrap_or(i64::MIN)));
+            }
+        }
+        self.leave_out_late(batch)
+    }
+
+    fn leave_out_late(&mut self, batch: ChangeBatch) -> Result<ChangeBatch, TaskError> {
+        let mut known: Option<(TimestampMs, bool)> = None;
+        let mut kept: Vec<u32> = Vec::new();
+        let mut late = 0;
+        let counts = self.aggregates.row_counts(&batch);
+        for (row, space) in self.spaces.iter().enumerate() {
+            let is_wanted = match known {
+                Some((of, is_wanted)) if of == *space => is_wanted,
+                _ => {
+                    let last = if *space == i64::MIN { None } else { self.last_window_of(*space) };
+                    let is_wanted = last.is_some_and(|end| end.saturating_sub(1) > self.fired_up_to);
+                    known = Some((*space, is_wanted));
+                    is_wanted
+                }
+            };
+            if is_wanted {
+                kept.push(row as u32);
+            } else if *space != i64::MIN && self.last_window_of(*space).is_some() {
+                late += counts.map_or(1, |counts| counts[row] as u64);
+            }
+        }
+        if kept.len() == batch.len() {
+            return Ok(batch);
+        }
+        self.counters.add_late(late);
+        self.spaces = kept.iter().map(|row| self.spaces[*row as usize]).collect();
+        batch.take(&UInt32Array::from(kept)).map_err(failed)
+    }
+
+    /// Begins to emit every window that ends up to `up_to`, inclusive of its last millisecond.
+    fn fire(&mut self, up_to: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        if up_to <= self.fired_up_to {
+            return Ok(Step::Done);
+        }
+        let slices = self.table.namespaces();
+        let due: BTreeSet<TimestampMs> = slices
+            .iter()
+            .take_while(|slice| slice.saturating_sub(1) <= up_to)
+            .flat_map(|slice| self.windows_of(*slice))
+            .filter(|end| (self.fired_up_to + 1..=up_to).contains(&end.saturating_sub(1)))
+            .collect();
+        let ends = due.into_iter().rev().collect();
+        self.firing = Some(Firing { up_to, ends, slices, next_group: self.table.key_groups().start });
+        self.emit_some(emit)
+    }
+
+    fn emit_some(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        let Some(mut firing) = self.firing.take() else { return Ok(Step::Done) };
+        let groups = self.table.key_groups();
+        let mut results = WindowResults::default();
+        while let Some(end) = firing.ends.last().copied() {
+            let start = self.kind().map_or(end - 1, |kind| kind.start_of(end));
+            let first = firing.slices.partition_point(|slice| *slice <= start);
+            let last = firing.slices.partition_point(|slice| *slice <= end);
+            while firing.next_group < groups.end {
+                self.collect((start, end), &firing.slices[first..last], firing.next_group, &mut results)?;
+                firing.next_group += 1;
+                if results.len() >= STEP_ROWS {
+                    emit(self.rows(&results)?)?;
+                    self.firing = Some(firing);
+                    return Ok(Step::More);
+                }
+            }
+            firing.ends.pop();
+            firing.next_group = groups.start;
+        }
+        if results.len() > 0 {
+            emit(self.rows(&results)?)?;
+        }
+        self.fired_up_to = firing.up_to;
+        for slice in firing.slices {
+            if self.last_window_of(slice).is_none_or(|end| end.saturating_sub(1) <= self.fired_up_to) {
+                self.table.drop_namespace(slice)?;
+                self.distinct.iter_mut().try_for_each(|set| set.drop_space(slice))?;
+            }
+        }
+        self.find_next_end();
+        Ok(Step::Done)
+    }
+
+    /// Adds one key group's results of a window: its slices, merged.
+    fn collect(
+        &mut self,
+        window: (TimestampMs, TimestampMs),
+        slices: &[TimestampMs],
+        group: KeyGroup,
+        results: &mut WindowResults,
+    ) -> Result<(), TaskError> {
+        if let [slice] = slices {
+            self.table
+                .scan(*slice, group, |_, key, cells| results.push(window, key.clone(), cells.clone()))?;
+            return Ok(());
+        }
+        let calls = &self.aggregates.calls;
+        let mut merged: HashMap<RowBytes, usize> = HashMap::new();
+        for slice in slices {
+            self.table.scan(*slice, group, |_, key, cells| match merged.get(key) {
+                Some(place) => results.merge(*place, cells, calls),
+                None => {
+                    merged.insert(key.clone(), results.len());
+                    results.push(window, key.clone(), cells.clone());
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, results: &WindowResults) -> Result<ChangeBatch, TaskError> {
+        let rows = results.rows(&self.keys, &self.aggregates.calls, &self.properties, &self.output)?;
+        Ok(ChangeBatch::insertions(rows))
+    }
+}
+
+impl StreamOperator for WindowAggregate {
+    fn process(&mut self, _: usize, batch: ChangeBatch, _: &mut Emit<'_>) -> Result<(), TaskError> {
+        let mut batch = self.assign(batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let hashes = std::mem::take(&mut batch.hashes);
+        let keys = self.keys.keys(&batch.rows, hashes).map_err(failed)?;
+        let mut delta = std::mem::replace(&mut self.delta, Delta::new());
+        delta.clear();
+        self.aggregates.aggregate(&batch, &keys, &self.spaces, &mut self.distinct, &mut delta)?;
+        for run in delta.groups.by_space() {
+            let mut contents = self.table.select(delta.groups.space(run[0]))?;
+            for id in run {
+                let (hash, key) = (delta.groups.hash(id), delta.groups.key(id));
+                let cells = contents.get_or_insert_borrowed(hash, key, Vec::new)?;
+                if cells.is_empty() {
+                    *cells = self.aggregates.empty();
+                }
+                self.aggregates.merge(cells, &mut delta, id);
+            }
+        }
+        self.delta = delta;
+        if self.time == WindowTime::Processing {
+            self.find_next_end();
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        match self.time {
+            WindowTime::Event => self.fire(watermark, emit),
+            WindowTime::Processing => Ok(Step::Done),
+        }
+    }
+
+    fn resume(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.emit_some(emit)
+    }
+
+    fn end_of_input(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.fire(MAX_WATERMARK, emit)
+    }
+
+    fn next_timer_ms(&self) -> Option<TimestampMs> {
+        self.next_end
+    }
+
+    fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.fire(now_ms - 1, emit)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
+        Ok(codec::encode(&self.fired_up_to)?)
+    }
+
+    fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
+        let mut tables: Vec<&mut dyn AnyTable> = vec![&mut self.table];
+        tables.extend(self.distinct.iter_mut().map(DistinctSet::as_table));
+        tables
+    }
+}

@@ -1,0 +1,206 @@
+//! The nodes of a plan, and how they are chained into the vertices of a job graph.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    operator::{Invokable, JobCode},
+};
+use headwater_core::{
+    graph::{GraphError, JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
+    ids::VertexId,
+    options::JobOptions,
+};
+
+use super::task::{OperatorTask, SourceTask};
+use crate::{
+    connectors::{Scan, TableSink, TableSource},
+    operator::OperatorFactory,
+};
+
+/// A node's place in [`StreamPlan::nodes`].
+pub type NodeId = usize;
+
+/// How a node wants the rows of an input to be divided among its subtasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distribution {
+    /// As they come.
+    Any,
+    /// All rows with equal values in these columns to the same subtask.
+    Hash(Vec<usize>),
+    /// All to one subtask.
+    Single,
+}
+
+/// What a node does.
+#[derive(Clone)]
+pub enum NodeKind {
+    /// Reads a table.
+    Source {
+        /// The table.
+        source: Arc<dyn TableSource>,
+        /// What is wanted of it.
+        scan: Scan,
+    },
+    /// Transforms.
+    Operator(Arc<dyn OperatorFactory>),
+    /// Writes a table.
+    Sink(Arc<dyn TableSink>),
+}
+
+/// An operator of the plan.
+#[derive(Clone)]
+pub struct Node {
+    /// Flink's name of the operator, with what it does in short.
+    pub name: String,
+    /// What it does.
+    pub kind: NodeKind,
+    /// Where its rows come from.
+    pub inputs: Vec<(NodeId, Distribution)>,
+    /// The number of its subtasks, if it cannot have as many as the job wants.
+    pub parallelism: Option<u32>,
+    /// What it emits.
+    pub schema: SchemaRef,
+    /// Whether it may emit more than insertions.
+    pub is_updating: bool,
+    /// What it keeps, for people: empty if nothing.
+    pub state: String,
+    /// For [`NodeKind::Source`] only, and while rows are still read: how long without a row until it is idle.
+    pub idle_timeout_ms: Option<u64>,
+}
+
+/// All nodes, every one behind its inputs.
+#[derive(Default, Clone)]
+pub struct StreamPlan {
+    /// By id.
+    pub nodes: Vec<Node>,
+}
+
+impl StreamPlan {
+    /// Adds a node; its inputs are there already.
+    pub fn add(&mut self, node: Node) -> NodeId {
+        assert!(node.inputs.iter().all(|(input, _)| *input < self.nodes.len()), "inputs come first");
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn parallelism(&self, id: NodeId, options: &JobOptions) -> u32 {
+        let node = &self.nodes[id];
+        let is_single = node.inputs.iter().any(|(_, distribution)| *distribution == Distribution::Single);
+        match node.parallelism {
+            Some(parallelism) => parallelism,
+            None if is_single => 1,
+            None => options.parallelism,
+        }
+    }
+}
+
+/// A vertex: a chain of nodes, the first of which has the vertex's inputs.
+#[derive(Clone)]
+pub(super) struct VertexPlan {
+    pub nodes: Vec<Node>,
+    /// How each outgoing edge divides rows.
+    pub outgoing: Vec<(Distribution, Partitioning)>,
+}
+
+/// A job that runs a plan.
+pub struct SqlJob {
+    graph: JobGraph,
+    vertices: Vec<VertexPlan>,
+}
+
+impl SqlJob {
+    /// Chains the nodes into vertices.
+    pub fn new(plan: &StreamPlan, options: &JobOptions) -> Result<Self, GraphError> {
+        let mut consumers = vec![0usize; plan.nodes.len()];
+        plan.nodes.iter().flat_map(|node| &node.inputs).for_each(|(input, _)| consumers[*input] += 1);
+        let mut vertex_of: Vec<usize> = Vec::with_capacity(plan.nodes.len());
+        let mut vertices: Vec<VertexPlan> = Vec::new();
+        let mut parallelisms: Vec<u32> = Vec::new();
+        let mut edges = Vec::new();
+        for (id, node) in plan.nodes.iter().enumerate() {
+            let parallelism = plan.parallelism(id, options);
+            if let [(input, distribution)] = node.inputs.as_slice()
+                && consumers[*input] == 1
+                && parallelisms[vertex_of[*input]] == parallelism
+                && is_chainable(distribution, parallelism, &vertices[vertex_of[*input]])
+            {
+                let vertex = vertex_of[*input];
+                vertices[vertex].nodes.push(node.clone());
+                vertex_of.push(vertex);
+                continue;
+            }
+            let vertex = vertices.len();
+            for (input, distribution) in &node.inputs {
+                let from = vertex_of[*input];
+                let partitioning = match distribution {
+                    Distribution::Hash(_) => Partitioning::Hash,
+                    _ if parallelisms[from] == parallelism => Partitioning::Forward,
+                    _ => Partitioning::Rebalance,
+                };
+                edges.push(JobEdge {
+                    from: VertexId(from as u32),
+                    to: VertexId(vertex as u32),
+                    partitioning,
+                });
+                vertices[from].outgoing.push((distribution.clone(), partitioning));
+            }
+            vertices.push(VertexPlan { nodes: vec![node.clone()], outgoing: Vec::new() });
+            parallelisms.push(parallelism);
+            vertex_of.push(vertex);
+        }
+        let job_vertices = (0u32..)
+            .zip(&vertices)
+            .zip(&parallelisms)
+            .map(|((id, vertex), parallelism)| JobVertex {
+                id: VertexId(id),
+                uid: format!("{id}-{}", slug(&vertex.nodes[0].name)),
+                name: vertex.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(" -> "),
+                kind: match &vertex.nodes[0].kind {
+                    NodeKind::Source { .. } => VertexKind::Source,
+                    NodeKind::Operator(_) => VertexKind::Operator,
+                    NodeKind::Sink(_) => VertexKind::Sink,
+                },
+                parallelism: *parallelism,
+            })
+            .collect();
+        let graph = JobGraph { vertices: job_vertices, edges, max_parallelism: options.max_parallelism };
+        graph.validate()?;
+        Ok(Self { graph, vertices })
+    }
+}
+
+/// Whether a node joins the vertex of its only input, which has the same parallelism. One that keeps state by key does not join
+/// a source's: a source's timers have to wait while there is something to read.
+fn is_chainable(distribution: &Distribution, parallelism: u32, upstream: &VertexPlan) -> bool {
+    let is_source = matches!(upstream.nodes[0].kind, NodeKind::Source { .. });
+    *distribution == Distribution::Any || (parallelism == 1 && !is_source)
+}
+
+/// The names of a job's vertices, in order.
+pub fn vertex_names(graph: &JobGraph) -> Vec<String> {
+    graph.vertices.iter().map(|vertex| vertex.name.clone()).collect()
+}
+
+/// The part of a name that can stand in a file's name: the operator without its arguments.
+fn slug(name: &str) -> String {
+    let name = name.split(['(', '[']).next().unwrap_or_default();
+    name.chars().filter(char::is_ascii_alphanumeric).flat_map(char::to_lowercase).collect()
+}
+
+impl JobCode for SqlJob {
+    fn graph(&self) -> &JobGraph {
+        &self.graph
+    }
+
+    fn open(&self, vertex: VertexId, context: TaskContext) -> Result<Invokable, TaskError> {
+        let plan = &self.vertices[vertex.0 as usize];
+        Ok(match &plan.nodes[0].kind {
+            NodeKind::Source { source, scan } => {
+                Invokable::Source(Box::new(SourceTask::open(source.as_ref(), scan, plan, &context)?))
+            }
+            _ => Invokable::Operator(Box::new(OperatorTask::open(plan, &context)?)),
+        })
+    }
+}

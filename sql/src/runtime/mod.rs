@@ -1,0 +1,10 @@
+//! From a plan's nodes to a job graph and its tasks.
+
+mod chain;
+mod graph;
+mod partition;
+mod task;
+mod watermark;
+
+pub use graph::{Distribution, Node, NodeId, NodeKind, SqlJob, StreamPlan, vertex_names};
+pub use watermark::WatermarkSpec;
