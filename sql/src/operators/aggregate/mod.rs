@@ -3,6 +3,7 @@
 //! A batch is aggregated by itself first: its rows' keys get dense numbers, and each aggregate goes over its column once. Then each
 //! distinct key is looked up in the state once, and what the batch made of it is merged.
 
+mod accumulator;
 mod batch;
 mod call;
 mod cell;
@@ -17,6 +18,7 @@ mod rows;
 mod session;
 mod window;
 
+pub use accumulator::accumulator;
 pub use call::{AggregateCall, AggregateFunction};
 pub use group::GroupAggregateFactory;
 pub use local::{LocalAggregateFactory, LocalWindowSpec};
