@@ -12,3 +12,4 @@ pub mod operator;
 pub mod operators;
 pub mod parser;
 pub mod rows;
+pub mod types;

@@ -147,11 +147,14 @@ pub struct Like {
 impl Like {
     /// What is done with a feature: the last that is said of it, or of all, or what is usual.
     pub fn strategy(&self, feature: LikeFeature) -> LikeStrategy {
-        let said = |wanted| self.options.iter().rev().find(|(_, named)| *named == wanted).map(|(strategy, _)| *strategy);
+        let said = |wanted| {
+            self.options.iter().rev().find(|(_, named)| *named == wanted).map(|(strategy, _)| *strategy)
+        };
         said(feature).or_else(|| said(LikeFeature::All)).unwrap_or(match feature {
-            LikeFeature::Generated | LikeFeature::Metadata | LikeFeature::Options | LikeFeature::Watermarks => {
-                LikeStrategy::Overwriting
-            }
+            LikeFeature::Generated
+            | LikeFeature::Metadata
+            | LikeFeature::Options
+            | LikeFeature::Watermarks => LikeStrategy::Overwriting,
             _ => LikeStrategy::Including,
         })
     }
