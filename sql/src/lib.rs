@@ -14,3 +14,4 @@ pub mod parser;
 pub mod rows;
 pub mod runtime;
 pub mod time;
+pub mod types;

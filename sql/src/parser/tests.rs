@@ -1,0 +1,5 @@
+use super::*;
+#[test]
+fn x() {
+    parse_script("SELECT 1").unwrap();
+}

@@ -1,0 +1,269 @@
+//! What DataFusion's planner asks: tables, functions and types by name.
+
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, sync::Arc};
+
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::{
+    common::{DFSchema, Result, TableReference, config::ConfigOptions},
+    execution::session_state_defaults::SessionStateDefaults,
+    logical_expr::{
+        AggregateUDF, Expr, Extension, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
+        planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner},
+    },
+    sql::{
+        planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel},
+        sqlparser::ast::{Query, Statement},
+    },
+};
+
+use super::{
+    aggregates,
+    nodes::WatermarkNode,
+    relation::{FlinkRelations, location_of, refused},
+};
+use crate::{
+    catalog::{Catalog, CatalogEntry, CatalogTable, is_rowtime_type},
+    connectors::TableDescriptor,
+    error::SqlError,
+    functions,
+    parser::{ColumnKind, ViewDefinition},
+    types::{self, FlinkTypes},
+};
+
+/// The rows of a connector, as they come.
+pub struct RawTable {
+    /// The table.
+    pub descriptor: TableDescriptor,
+    schema: SchemaRef,
+}
+
+impl TableSource for RawTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+/// A table or view that stands for a plan.
+struct Inlined {
+    plan: LogicalPlan,
+    schema: SchemaRef,
+}
+
+impl TableSource for Inlined {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        Some(Cow::Borrowed(&self.plan))
+    }
+}
+
+/// The context of one session.
+pub struct Context<'a> {
+    catalog: &'a Catalog,
+    config: ConfigOptions,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
+    /// Options of hints, by table: for the query that is being planned.
+    hints: BTreeMap<String, Vec<(String, String)>>,
+    /// The views that are being planned, outermost first.
+    open_views: RefCell<Vec<String>>,
+}
+
+impl<'a> Context<'a> {
+    /// A context over a catalog.
+    pub fn new(catalog: &'a Catalog) -> Self {
+        let mut config = ConfigOptions::default();
+        config.sql_parser.enable_ident_normalization = false;
+        config.sql_parser.map_string_types_to_utf8view = false;
+        config.sql_parser.collect_spans = true;
+        config.optimizer.skip_failed_rules = false;
+        Self {
+            catalog,
+            config,
+            expr_planners: SessionStateDefaults::default_expr_planners(),
+            relation_planners: vec![Arc::new(FlinkRelations)],
+            hints: BTreeMap::new(),
+            open_views: RefCell::default(),
+        }
+    }
+
+    /// The configuration that DataFusion's rules get.
+    pub fn config(&self) -> &ConfigOptions {
+        &self.config
+    }
+
+    fn planner(&self) -> SqlToRel<'_, Self> {
+        let options = ParserOptions::new()
+            .with_enable_ident_normalization(false)
+            .with_map_string_types_to_utf8view(false)
+            .with_support_varchar_with_length(true)
+            // Calcite's order: NULL is the least value.
+            .with_default_null_ordering(NullOrdering::NullsMin)
+            .with_collect_spans(true);
+        SqlToRel::new_with_options(self, options)
+    }
+
+    /// The logical plan of a query, as it is written.
+    pub fn plan(&self, query: &Query) -> Result<LogicalPlan> {
+        self.planner().sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
+    }
+
+    /// The logical plan of everything that a table has: physical, metadata and computed columns, and watermarks.
+    fn plan_table(&self, table: &CatalogTable, descriptor: &TableDescriptor) -> Result<LogicalPlan> {
+        let name = descriptor.name.clone();
+        let raw = RawTable { schema: descriptor.schema.clone(), descriptor: descriptor.clone() };
+        let scan = LogicalPlanBuilder::scan(TableReference::bare(name.clone()), Arc::new(raw), None)?.build()?;
+        let planner = self.planner();
+        let definition = &table.definition;
+        let mut exprs = Vec::new();
+        for column in &definition.columns {
+            let expr = match &column.kind {
+                ColumnKind::Computed(expr) => planner
+                    .sql_to_expr((**expr).clone(), scan.schema(), &mut PlannerContext::new())
+                    .map_err(|error| {
+                        let error = super::sql_error(error);
+                        let message = format!("computed column `{}` of `{name}`: {}", column.name, error.message);
+                        refused(SqlError { message, ..error }.at(column.location))
+                    })?
+                    .alias(&column.name),
+                _ => Expr::Column(datafusion::common::Column::new(Some(name.clone()), &column.name)),
+            };
+            exprs.push(expr);
+        }
+        let mut plan = LogicalPlanBuilder::new(scan).project(exprs)?.build()?;
+        let Some(watermark) = &definition.watermark else { return Ok(plan) };
+        let schema = plan.schema().clone();
+        let [column] = watermark.column.as_slice() else {
+            let message = "WATERMARK FOR takes a top-level column: declare a computed column for a field of a ROW";
+            return Err(refused(SqlError::new(message).at(watermark.location)));
+        };
+        let Some((_, field)) = schema.iter().find(|(_, field)| *field.name() == column.value) else {
+            let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let error = SqlError::new(format!("WATERMARK FOR names `{}`, which is no column of `{name}`", column.value));
+            return Err(refused(error.did_you_mean(&column.value, names).at(watermark.location)));
+        };
+        if !is_rowtime_type(field.data_type()) {
+            let message = format!(
+                "the time attribute `{}` must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3: found {}",
+                column.value,
+                types::spelling(field.data_type())
+            );
+            return Err(refused(SqlError::new(message).at(watermark.location)));
+        }
+        let rowtime = Expr::Column(schema.columns()[schema.index_of_column_by_name(None, &column.value).unwrap_or(0)].clone());
+        let expr = planner.sql_to_expr(watermark.expr.clone(), &schema, &mut PlannerContext::new())?;
+        plan = LogicalPlan::Extension(Extension { node: Arc::new(WatermarkNode { input: plan, rowtime, watermark: expr }) });
+        Ok(plan)
+    }
+
+    fn plan_view(&self, name: &str, view: &ViewDefinition) -> Result<LogicalPlan> {
+        if self.open_views.borrow().iter().any(|open| open == name) {
+            return Err(refused(SqlError::new(format!("the view `{name}` is defined by itself"))));
+        }
+        self.open_views.borrow_mut().push(name.to_owned());
+        let plan = self.plan(&view.query);
+        self.open_views.borrow_mut().pop();
+        let plan = plan?;
+        if view.columns.is_empty() {
+            return Ok(plan);
+        }
+        let schema = plan.schema().clone();
+        if schema.fields().len() != view.columns.len() {
+            let message = format!(
+                "the view `{name}` names {} columns: its query has {}",
+                view.columns.len(),
+                schema.fields().len()
+            );
+            return Err(refused(SqlError::new(message).at(view.location)));
+        }
+        let exprs = schema.columns().into_iter().zip(&view.columns).map(|(column, name)| Expr::Column(column).alias(&name.value));
+        LogicalPlanBuilder::new(plan).project(exprs.collect::<Vec<_>>())?.build()
+    }
+
+    /// Adds the options of a hint on a table in this query.
+    pub fn hint(&mut self, table: String, options: Vec<(String, String)>) {
+        self.hints.entry(table).or_default().extend(options);
+    }
+}
+
+fn arrow_schema(schema: &DFSchema) -> SchemaRef {
+    Arc::new(Schema::new(schema.fields().clone()))
+}
+
+impl ContextProvider for Context<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let table = name.table().to_owned();
+        let plan = match self.catalog.require(&table).map_err(refused)? {
+            CatalogEntry::Table(entry) => {
+                let mut descriptor = entry.descriptor.clone();
+                if let Some(hints) = self.hints.get(&table) {
+                    descriptor.options.extend(hints.iter().cloned());
+                }
+                self.plan_table(entry, &descriptor)?
+            }
+            CatalogEntry::View(view) => self.plan_view(&table, view)?,
+        };
+        let schema = arrow_schema(plan.schema());
+        Ok(Arc::new(Inlined { plan, schema }))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.expr_planners
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relation_planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(FlinkTypes))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        functions::lookup(self.catalog.function(name).unwrap_or(name))
+    }
+
+    fn get_higher_order_meta(&self, _: &str) -> Option<Arc<datafusion::logical_expr::HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        aggregates::lookup(name)
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        let name = name.to_ascii_lowercase();
+        SessionStateDefaults::default_window_functions().into_iter().find(|function| function.name() == name)
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.config
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        functions::names()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        aggregates::names()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        SessionStateDefaults::default_window_functions().iter().map(|function| function.name().to_owned()).collect()
+    }
+}
+
+/// Where a query begins.
+pub fn query_location(query: &Query) -> crate::error::Location {
+    location_of(query)
+}
