@@ -19,12 +19,12 @@ pub mod files;
 pub mod generator;
 pub mod journal;
 pub mod print;
+pub mod rate;
 pub mod socket;
 
 mod folder;
 mod lines;
 mod malformed;
-mod rate;
 
 pub use headwater_core::options::MalformedRecords;
 

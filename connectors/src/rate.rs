@@ -18,7 +18,7 @@ const BURST: Duration = Duration::from_millis(100);
 
 /// Says how many rows may be read now.
 #[derive(Debug)]
-pub(crate) struct RateLimit {
+pub struct RateLimit {
     rows_per_second: f64,
     /// Rows that may be read, as of `counted_at`.
     credit: f64,
@@ -28,7 +28,7 @@ pub(crate) struct RateLimit {
 
 impl RateLimit {
     /// A limit that grants its first row at once.
-    pub(crate) fn new(rows_per_second: f64) -> Result<Self, TaskError> {
+    pub fn new(rows_per_second: f64) -> Result<Self, TaskError> {
         if !(rows_per_second.is_finite() && rows_per_second > 0.0) {
             return Err(TaskError::Connector(format!(
                 "rate of a source: expected a number of rows per second above 0, found {rows_per_second}"
@@ -38,7 +38,7 @@ impl RateLimit {
     }
 
     /// How many rows may be read, at least 1 and at most `rows_max`; `Pending` until there is one, or a tick's worth.
-    pub(crate) fn poll_rows(&mut self, context: &mut Context<'_>, rows_max: usize) -> Poll<usize> {
+    pub fn poll_rows(&mut self, context: &mut Context<'_>, rows_max: usize) -> Poll<usize> {
         loop {
             let now = Instant::now();
             self.count(now);
@@ -57,7 +57,7 @@ impl RateLimit {
     }
 
     /// Takes note of rows that were read.
-    pub(crate) fn spend(&mut self, rows: usize) {
+    pub fn spend(&mut self, rows: usize) {
         self.credit -= rows as f64;
     }
 
@@ -70,7 +70,7 @@ impl RateLimit {
 }
 
 /// [`RateLimit::poll_rows`] of an optional limit.
-pub(crate) fn poll_rows(
+pub fn poll_rows(
     limit: &mut Option<RateLimit>,
     context: &mut Context<'_>,
     rows_max: usize,

@@ -1,6 +1,11 @@
 //! Tables: what sources and sinks implement for SQL, and the connectors by name.
 
+pub mod blackhole;
+pub mod datagen;
+pub mod nexmark;
 pub mod options;
+pub mod print;
+pub mod row_text;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -152,7 +157,12 @@ type MakeSource = fn(&TableDescriptor) -> Result<Arc<dyn TableSource>, SqlError>
 type MakeSink = fn(&TableDescriptor) -> Result<Arc<dyn TableSink>, SqlError>;
 
 /// The connectors by name, each with what it can do.
-const CONNECTORS: &[(&str, Option<MakeSource>, Option<MakeSink>)] = &[];
+const CONNECTORS: &[(&str, Option<MakeSource>, Option<MakeSink>)] = &[
+    ("blackhole", None, Some(blackhole::sink)),
+    ("datagen", Some(datagen::source), None),
+    ("nexmark", Some(nexmark::source), None),
+    ("print", None, Some(print::sink)),
+];
 
 /// Makes a table's source. Errors name the table and the option.
 pub fn source_of(table: &TableDescriptor) -> Result<Arc<dyn TableSource>, SqlError> {
