@@ -4,6 +4,7 @@
 //! work on batches of Arrow columns. Only this crate names DataFusion.
 
 pub mod batch;
+pub mod catalog;
 pub mod connectors;
 pub mod error;
 pub mod formats;
@@ -11,6 +12,7 @@ pub mod functions;
 pub mod operator;
 pub mod operators;
 pub mod parser;
+pub mod planner;
 pub mod rows;
 pub mod runtime;
 pub mod time;

@@ -1,0 +1,71 @@
+//! DataFusion's errors in our words.
+
+use datafusion::{
+    common::{DataFusionError, SchemaError},
+    sql::sqlparser::ast::Query,
+};
+
+use super::context::query_location;
+use crate::error::{Location, SqlError};
+
+/// What went wrong, with its place if DataFusion knows it.
+pub fn sql_error(error: DataFusionError) -> SqlError {
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+    let located = |found: SqlError| match span {
+        Some(span) => found.at(Location { line: span.start.line.max(1), column: span.start.column.max(1) }),
+        None => found,
+    };
+    if let DataFusionError::External(inner) = error.find_root()
+        && let Some(own) = inner.downcast_ref::<SqlError>()
+    {
+        return located(own.clone());
+    }
+    let message = match error.find_root() {
+        DataFusionError::SchemaError(schema, _) => return located(schema_error(schema)),
+        DataFusionError::Plan(message)
+        | DataFusionError::NotImplemented(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Configuration(message) => message.clone(),
+        DataFusionError::Internal(message) => format!("cannot be planned: {message}"),
+        other => other.to_string(),
+    };
+    located(SqlError::new(in_our_style(&message)))
+}
+
+/// The same, with the query's place if nothing better is known.
+pub fn in_query(error: DataFusionError, query: &Query) -> SqlError {
+    sql_error(error).at(query_location(query))
+}
+
+fn schema_error(error: &SchemaError) -> SqlError {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
+            let shown = valid_fields.iter().take(20).map(|column| format!("`{}`", column.flat_name())).collect::<Vec<_>>();
+            let error = SqlError::new(format!("unknown column `{}`", field.flat_name()));
+            let with_hint = error.clone().did_you_mean(&field.name, known);
+            if with_hint.hint.is_some() || shown.is_empty() {
+                with_hint
+            } else {
+                error.hint(format!("expected one of {}", shown.join(", ")))
+            }
+        }
+        SchemaError::AmbiguousReference { field } => {
+            SqlError::new(format!("the column `{}` is in several tables", field.name)).hint("say which: table.column")
+        }
+        other => SqlError::new(in_our_style(&other.to_string())),
+    }
+}
+
+/// Lower case, one line, no final period.
+fn in_our_style(message: &str) -> String {
+    let line = message.split("\n\nbacktrace").next().unwrap_or(message).trim().trim_end_matches('.');
+    let line = line.replace('\n', " ");
+    let mut chars = line.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(line.chars().skip(1)).collect()
+        }
+        _ => line,
+    }
+}

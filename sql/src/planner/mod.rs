@@ -1,0 +1,36 @@
+//! From a query to streaming operators: DataFusion plans and optimizes, and what comes out is translated node by node.
+
+pub mod aggregates;
+mod coercion;
+mod context;
+mod errors;
+pub mod nodes;
+mod optimize;
+mod physical;
+mod relation;
+
+pub use context::Context;
+pub use errors::sql_error;
+pub use physical::{PhysicalPlanner, PlanOptions, Rel, SinkTarget};
+
+use datafusion::{logical_expr::LogicalPlan, sql::sqlparser::ast::Query};
+
+use crate::{catalog::Catalog, error::SqlError};
+
+/// The logical plan of a query, checked and with all types, before and after it is optimized.
+pub struct LogicalPlans {
+    /// As it is written.
+    pub initial: LogicalPlan,
+    /// What is run.
+    pub optimized: LogicalPlan,
+}
+
+/// Plans a query.
+pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<LogicalPlans, SqlError> {
+    let mut context = Context::new(catalog);
+    context.take_hints(query);
+    let initial = context.plan(query).map_err(|error| errors::in_query(error, query))?;
+    let optimized =
+        optimize::optimize(initial.clone(), context.config()).map_err(|error| errors::in_query(error, query))?;
+    Ok(LogicalPlans { initial, optimized })
+}

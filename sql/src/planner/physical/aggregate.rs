@@ -1,0 +1,387 @@
+//! GROUP BY: by window, or for ever.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::{
+    common::{DFSchema, ScalarValue},
+    logical_expr::{Aggregate, Expr},
+};
+
+use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields, shown};
+use crate::{
+    error::SqlError,
+    operators::{
+        aggregate::{
+            AggregateCall, GroupAggregateFactory, LocalAggregateFactory, LocalWindowSpec, SessionAggregateFactory,
+            WindowAggregateFactory, WindowProperty, Windowing,
+        },
+        calc::CalcFactory,
+        window::WindowTime,
+    },
+    planner::aggregates::function_of,
+    runtime::Distribution,
+};
+
+/// The input of an aggregation: keys first, then what the aggregates need.
+struct Prepared {
+    input: Rel,
+    /// The key columns of the query, of which there are as many as group expressions.
+    keys: usize,
+    calls: Vec<AggregateCall>,
+    /// The columns after aggregation.
+    output: SchemaRef,
+}
+
+impl PhysicalPlanner {
+    pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Planned {
+        if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
+            return Err(SqlError::new("GROUPING SETS, ROLLUP and CUBE are not supported in a streaming query")
+                .hint("expected UNION ALL of one GROUP BY each"));
+        }
+        if let Some(sliced) = self.sliced_aggregate(aggregate)? {
+            return Ok(sliced);
+        }
+        let input = self.query(&aggregate.input)?;
+        let prepared = self.prepare(&input, aggregate, aggregate.input.schema())?;
+        let window = |wanted: fn(&Attribute) -> Option<WindowTime>| {
+            (0..prepared.keys).find_map(|key| wanted(&prepared.input.attributes[key]).map(|time| (key, time)))
+        };
+        let start = window(|attribute| if let Attribute::WindowStart(time) = attribute { Some(*time) } else { None });
+        let end = window(|attribute| if let Attribute::WindowEnd(time) = attribute { Some(*time) } else { None });
+        match (start, end) {
+            (Some(_), Some((end, time))) if !input.is_updating => self.attached(prepared, end, time),
+            _ => self.grouped(prepared),
+        }
+    }
+
+    /// Calculates keys and arguments.
+    fn prepare(&mut self, input: &Rel, aggregate: &Aggregate, schema: &DFSchema) -> Planned<Prepared> {
+        let keys = aggregate.group_expr.len();
+        let mut exprs: Vec<Expr> = aggregate.group_expr.clone();
+        let mut calls = Vec::new();
+        for (index, expr) in aggregate.aggr_expr.iter().enumerate() {
+            let result_type = aggregate.schema.field(keys + index).data_type().clone();
+            calls.push(call_of(expr, result_type, &mut exprs)?);
+        }
+        let fields: Vec<_> = exprs
+            .iter()
+            .enumerate()
+            .map(|(index, expr)| {
+                use datafusion::logical_expr::ExprSchemable;
+                let data_type = expr.get_type(schema).map_err(crate::planner::sql_error)?;
+                Ok((format!("${index}"), data_type))
+            })
+            .collect::<Planned<_>>()?;
+        for call in &mut calls {
+            if let Some(argument) = call.argument {
+                call.argument_type = fields[argument].1.clone();
+            }
+        }
+        let output_fields = fields.into_iter().map(|(name, data_type)| {
+            (None, Arc::new(arrow::datatypes::Field::new(name, data_type, true)))
+        });
+        let output = DFSchema::new_with_metadata(output_fields.collect(), Default::default())
+            .map_err(crate::planner::sql_error)?;
+        let prepared = self.calc(input, schema, None, Some(&exprs), &output)?;
+        let attributes = self.attributes_of(input, schema, &exprs);
+        let input = Rel { attributes, ..prepared };
+        Ok(Prepared { input, keys, calls, output: super::nullable(&aggregate.schema) })
+    }
+
+    fn grouped(&mut self, prepared: Prepared) -> Planned {
+        let Prepared { input, keys, calls, output } = prepared;
+        let key_columns: Vec<usize> = (0..keys).collect();
+        let title = format!("groupBy=[{}]", names(&output, &key_columns));
+        let result = Rel {
+            node: 0,
+            attributes: input.attributes[..keys].iter().map(|attribute| demoted(*attribute)).collect::<Vec<_>>(),
+            is_updating: !calls.is_empty() || input.is_updating,
+            unique: Some(key_columns.clone()),
+            is_bounded: input.is_bounded,
+            schema: output.clone(),
+        };
+        let mut result = result;
+        result.attributes.resize(output.fields().len(), Attribute::Plain);
+        let is_split =
+            self.options.is_two_phase && !input.is_updating && !calls.is_empty() && calls.iter().all(AggregateCall::is_splittable);
+        let state = format!("one row per key{}", if calls.iter().any(|call| call.is_distinct) { ", distinct values" } else { "" });
+        let mut factory = GroupAggregateFactory {
+            input: input.schema.clone(),
+            keys: key_columns.clone(),
+            calls: calls.clone(),
+            output,
+            is_retracting: input.is_updating,
+            first_partial: None,
+            ttl_ms: self.options.ttl_ms,
+        };
+        if !is_split {
+            let distribution = by_columns(&key_columns);
+            let inputs = vec![(input.node, distribution)];
+            return Ok(self.operator_of(format!("GroupAggregate({title})"), Arc::new(factory), inputs, state, result));
+        }
+        let local = LocalAggregateFactory { input: input.schema.clone(), keys: key_columns.clone(), calls, window: None };
+        factory.input = local.output();
+        factory.first_partial = Some(local.first_partial());
+        let local = self.local(format!("LocalGroupAggregate({title})"), local, &input);
+        let inputs = vec![(local.node, by_columns(&key_columns))];
+        Ok(self.operator_of(format!("GlobalGroupAggregate({title})"), Arc::new(factory), inputs, state, result))
+    }
+
+    fn local(&mut self, name: String, factory: LocalAggregateFactory, input: &Rel) -> Rel {
+        let schema = factory.output();
+        let attributes = vec![Attribute::Plain; schema.fields().len()];
+        let output = Rel { schema, attributes, unique: None, ..input.clone() };
+        self.operator(name, factory, input, Distribution::Any, output)
+    }
+
+    /// Rows that come with their windows: the end is one of the keys.
+    fn attached(&mut self, prepared: Prepared, end: usize, time: WindowTime) -> Planned {
+        let Prepared { input, keys, calls, output } = prepared;
+        if let Some(call) = calls.iter().find(|call| input.is_updating && call.is_distinct) {
+            return Err(SqlError::new(format!("{:?} over a changelog by window is not supported", call.function)));
+        }
+        // A window's time, if it is a key, follows from its end.
+        let is_time = |key: usize| matches!(input.attributes[key], Attribute::Rowtime | Attribute::Proctime);
+        let others: Vec<usize> = (0..keys).filter(|key| *key != end && !is_time(*key)).collect();
+        let mut properties = vec![(end, WindowProperty::End)];
+        properties.extend((0..keys).filter(|key| is_time(*key)).map(|key| (key, WindowProperty::Time)));
+        let arranged = Arranged { keys: others.clone(), calls: calls.len(), properties, total: keys };
+        let raw = arranged.schema(&output);
+        let factory = WindowAggregateFactory {
+            input: input.schema.clone(),
+            keys: others.clone(),
+            calls,
+            windowing: Windowing::Attached { column: end },
+            time,
+            properties: arranged.properties.iter().map(|(_, property)| *property).collect(),
+            output: raw.clone(),
+            first_partial: None,
+        };
+        let title = format!("WindowAggregate(groupBy=[{}])", names(&output, &(0..keys).collect::<Vec<_>>()));
+        let attributes = vec![Attribute::Plain; raw.fields().len()];
+        let result = Rel { node: 0, schema: raw, attributes, is_updating: false, unique: None, is_bounded: input.is_bounded };
+        let inputs = vec![(input.node, by_columns(&others))];
+        let result = self.operator_of(title, Arc::new(factory), inputs, "one row per key and window".to_owned(), result);
+        let kept = input.attributes[..keys].to_vec();
+        self.arrange(result, &arranged, output, kept)
+    }
+
+    /// Puts the columns of a windowed aggregation into the query's order.
+    fn arrange(&mut self, input: Rel, arranged: &Arranged, output: SchemaRef, keys: Vec<Attribute>) -> Planned {
+        let places = arranged.places();
+        let projection = places
+            .iter()
+            .map(|place| {
+                let name = input.schema.field(*place).name();
+                Arc::new(datafusion::physical_expr::expressions::Column::new(name, *place)) as _
+            })
+            .collect();
+        let mut attributes = keys;
+        attributes.resize(output.fields().len(), Attribute::Plain);
+        let factory = CalcFactory::new(None, Some(projection), output.clone());
+        let result = Rel { schema: output, attributes, ..input.clone() };
+        Ok(self.operator("Calc(arrange)".to_owned(), factory, &input, Distribution::Any, result))
+    }
+
+    /// Windows that the aggregation assigns itself, slice by slice. `input` has the rows before they had windows, `window_keys` says
+    /// which of the query's keys are what of the window.
+    pub(super) fn windowed(&mut self, input: Rel, schema: &DFSchema, aggregate: &Aggregate, windows: &super::sliced::Windows) -> Planned {
+        let total = aggregate.group_expr.len();
+        let property = |key: &usize| windows.properties.iter().find(|(of, _)| of == key).map(|(_, property)| *property);
+        let keys: Vec<usize> = (0..total).filter(|key| property(key).is_none()).collect();
+        let mut exprs: Vec<Expr> = keys.iter().map(|key| aggregate.group_expr[*key].clone()).collect();
+        exprs.push(windows.time.clone());
+        let time_column = exprs.len() - 1;
+        let mut calls = Vec::new();
+        for (index, expr) in aggregate.aggr_expr.iter().enumerate() {
+            let result_type = aggregate.schema.field(total + index).data_type().clone();
+            calls.push(call_of(expr, result_type, &mut exprs)?);
+        }
+        let fields: Vec<_> = exprs
+            .iter()
+            .enumerate()
+            .map(|(index, expr)| {
+                use datafusion::logical_expr::ExprSchemable;
+                let data_type = expr.get_type(schema).map_err(crate::planner::sql_error)?;
+                Ok((None, Arc::new(arrow::datatypes::Field::new(format!("${index}"), data_type, true))))
+            })
+            .collect::<Planned<_>>()?;
+        for call in &mut calls {
+            if let Some(argument) = call.argument {
+                call.argument_type = fields[argument].1.data_type().clone();
+            }
+        }
+        let prepared_schema =
+            DFSchema::new_with_metadata(fields, Default::default()).map_err(crate::planner::sql_error)?;
+        let input = self.calc(&input, schema, None, Some(&exprs), &prepared_schema)?;
+        let key_columns: Vec<usize> = (0..keys.len()).collect();
+        let output = super::nullable(&aggregate.schema);
+        let arranged = Arranged { keys, calls: calls.len(), properties: windows.properties.clone(), total };
+        let raw = arranged.schema(&output);
+        let properties: Vec<WindowProperty> = arranged.properties.iter().map(|(_, property)| *property).collect();
+        let title = format!("groupBy=[{}], window=[{}]", shown(&aggregate.group_expr), windows.tvf.name());
+        let attributes = vec![Attribute::Plain; raw.fields().len()];
+        let result = Rel {
+            node: 0,
+            schema: raw.clone(),
+            attributes,
+            is_updating: false,
+            unique: None,
+            is_bounded: input.is_bounded,
+        };
+        let state = "one row per key and window".to_owned();
+        let result = match super::calc::window_kind(windows.tvf) {
+            None => {
+                let crate::planner::nodes::Tvf::Session { gap } = windows.tvf else {
+                    return Err(SqlError::new("an unknown kind of window"));
+                };
+                if calls.iter().any(|call| call.is_distinct) {
+                    return Err(SqlError::new("DISTINCT aggregates by SESSION are not supported")
+                        .hint("de-duplicate the rows first"));
+                }
+                let factory = SessionAggregateFactory {
+                    input: input.schema.clone(),
+                    keys: key_columns.clone(),
+                    calls,
+                    column: time_column,
+                    gap_ms: gap,
+                    time: windows.of,
+                    properties,
+                    output: raw,
+                };
+                let inputs = vec![(input.node, by_columns(&key_columns))];
+                self.operator_of(format!("WindowAggregate({title})"), Arc::new(factory), inputs, state, result)
+            }
+            Some(kind) => {
+                let is_split = self.options.is_two_phase
+                    && windows.of == WindowTime::Event
+                    && calls.iter().all(AggregateCall::is_splittable);
+                let mut factory = WindowAggregateFactory {
+                    input: input.schema.clone(),
+                    keys: key_columns.clone(),
+                    calls: calls.clone(),
+                    windowing: Windowing::Sliced { kind, column: time_column },
+                    time: windows.of,
+                    properties,
+                    output: raw,
+                    first_partial: None,
+                };
+                let (name, from) = if is_split {
+                    let local = LocalAggregateFactory {
+                        input: input.schema.clone(),
+                        keys: key_columns.clone(),
+                        calls,
+                        window: Some(LocalWindowSpec { kind, column: time_column }),
+                    };
+                    factory.input = local.output();
+                    factory.first_partial = Some(local.first_partial());
+                    factory.windowing = Windowing::Presliced { kind, column: key_columns.len() };
+                    let local = self.local(format!("LocalWindowAggregate({title})"), local, &input);
+                    (format!("GlobalWindowAggregate({title})"), local.node)
+                } else {
+                    (format!("WindowAggregate({title})"), input.node)
+                };
+                let inputs = vec![(from, by_columns(&key_columns))];
+                self.operator_of(name, Arc::new(factory), inputs, state, result)
+            }
+        };
+        let attributes = (0..total)
+            .map(|key| match (property(&key), windows.of) {
+                (Some(WindowProperty::Start), of) => Attribute::WindowStart(of),
+                (Some(WindowProperty::End), of) => Attribute::WindowEnd(of),
+                (Some(WindowProperty::Time), WindowTime::Event) => Attribute::Rowtime,
+                (Some(WindowProperty::Time), WindowTime::Processing) => Attribute::Proctime,
+                (None, _) => Attribute::Plain,
+            })
+            .collect();
+        self.arrange(result, &arranged, output, attributes)
+    }
+}
+
+/// How the columns of a windowed aggregation's operator relate to the query's.
+struct Arranged {
+    /// The query's keys that the operator has as keys.
+    keys: Vec<usize>,
+    calls: usize,
+    /// The query's keys that are properties of the window.
+    properties: Vec<(usize, WindowProperty)>,
+    /// How many keys the query has.
+    total: usize,
+}
+
+impl Arranged {
+    /// The operator's columns: keys, results, properties.
+    fn schema(&self, output: &SchemaRef) -> SchemaRef {
+        let calls = self.total..self.total + self.calls;
+        let columns = self.keys.iter().copied().chain(calls).chain(self.properties.iter().map(|(key, _)| *key));
+        nullable_fields(columns.map(|column| {
+            let field = output.field(column);
+            (field.name().clone(), field.data_type().clone())
+        }))
+    }
+
+    /// Where each of the query's columns is among the operator's.
+    fn places(&self) -> Vec<usize> {
+        let key = |key: usize| {
+            let own = self.keys.iter().position(|own| *own == key);
+            own.or_else(|| {
+                let place = self.properties.iter().position(|(of, _)| *of == key)?;
+                Some(self.keys.len() + self.calls + place)
+            })
+        };
+        let keys = (0..self.total).map(|index| key(index).expect("every key is a key or a property"));
+        keys.chain(self.keys.len()..self.keys.len() + self.calls).collect()
+    }
+}
+
+/// A time attribute that has gone through an aggregation is a timestamp like any other.
+fn demoted(attribute: Attribute) -> Attribute {
+    match attribute {
+        Attribute::Rowtime | Attribute::Proctime => Attribute::Plain,
+        other => other,
+    }
+}
+
+/// One aggregate; its argument and filter are added to the expressions if they are not there yet.
+fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned<AggregateCall> {
+    let Expr::AggregateFunction(function) = unaliased(expr) else {
+        return Err(SqlError::new(format!("expected an aggregate function, found `{expr}`")));
+    };
+    let params = &function.params;
+    let name = function.func.name();
+    let separator = match params.args.get(1) {
+        Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => Some(text.clone()),
+        Some(other) if name == "listagg" => {
+            return Err(SqlError::new(format!("the separator of LISTAGG is a constant text: found `{other}`")));
+        }
+        _ => None,
+    };
+    let Some(kind) = function_of(name, separator) else {
+        return Err(SqlError::new(format!("the aggregate function {} is not supported in a streaming query", name.to_uppercase()))
+            .hint(format!("expected one of {}", crate::planner::aggregates::names().join(", ").to_uppercase())));
+    };
+    if !params.order_by.is_empty() {
+        return Err(SqlError::new(format!("ORDER BY within {} is not supported", name.to_uppercase())));
+    }
+    let is_counted_row = matches!(params.args.as_slice(), [Expr::Literal(value, _)] if !value.is_null()) && name == "count";
+    if params.args.len() > 1 && name != "listagg" {
+        return Err(SqlError::new(format!("{} takes one argument: found {}", name.to_uppercase(), params.args.len())));
+    }
+    let mut place = |expr: &Expr| {
+        exprs.iter().position(|known| known == expr).unwrap_or_else(|| {
+            exprs.push(expr.clone());
+            exprs.len() - 1
+        })
+    };
+    let argument = params.args.first().filter(|_| !is_counted_row).map(&mut place);
+    let filter = params.filter.as_deref().map(place);
+    Ok(AggregateCall {
+        function: kind,
+        argument,
+        argument_type: DataType::Int64,
+        filter,
+        is_distinct: params.distinct && argument.is_some(),
+        result_type,
+    })
+}

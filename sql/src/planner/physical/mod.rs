@@ -1,0 +1,221 @@
+//! From an optimized logical plan to the nodes of a stream plan.
+
+mod aggregate;
+mod calc;
+mod join;
+mod rank;
+mod scan;
+mod sink;
+mod sliced;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::{
+    common::{DFSchema, ScalarValue},
+    logical_expr::{Expr, LogicalPlan, execution_props::ExecutionProps},
+    physical_expr::PhysicalExpr,
+};
+
+pub use sink::SinkTarget;
+
+use super::{
+    errors::sql_error,
+    nodes::{LookupNode, WatermarkNode, WindowTvfNode},
+};
+use crate::{
+    error::SqlError,
+    operator::OperatorFactory,
+    operators::window::WindowTime,
+    runtime::{Distribution, Node, NodeId, NodeKind, StreamPlan},
+};
+
+/// What options say about plans.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// `table.exec.state.ttl`.
+    pub ttl_ms: Option<u64>,
+    /// `table.exec.source.idle-timeout`.
+    pub idle_timeout_ms: Option<u64>,
+    /// Whether aggregation begins before the shuffle where it can.
+    pub is_two_phase: bool,
+    /// Whether all sources end and results are wanted at the end only.
+    pub is_batch: bool,
+}
+
+/// What is known of a column beyond its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attribute {
+    /// Nothing.
+    Plain,
+    /// It is the event time: watermarks are about it.
+    Rowtime,
+    /// It is the processing time.
+    Proctime,
+    /// The start of the row's window.
+    WindowStart(WindowTime),
+    /// The end of the row's window.
+    WindowEnd(WindowTime),
+}
+
+/// A node with what is known of its rows.
+#[derive(Debug, Clone)]
+pub struct Rel {
+    /// The node.
+    pub node: NodeId,
+    /// Its columns, all of which may be null.
+    pub schema: SchemaRef,
+    /// One for each column.
+    pub attributes: Vec<Attribute>,
+    /// Whether there may be other changes than insertions.
+    pub is_updating: bool,
+    /// Columns by which rows are found again, if the rows are updated.
+    pub unique: Option<Vec<usize>>,
+    /// Whether the rows come to an end.
+    pub is_bounded: bool,
+}
+
+impl Rel {
+    fn plain(&self, column: usize) -> bool {
+        self.attributes[column] == Attribute::Plain
+    }
+}
+
+/// Makes the nodes of one job.
+pub struct PhysicalPlanner {
+    /// What has been made so far.
+    pub plan: StreamPlan,
+    options: PlanOptions,
+    props: ExecutionProps,
+    /// Sources that may be read by several queries, by what they read.
+    sources: BTreeMap<String, Rel>,
+    /// What filters ask of scans, by the scan's place in the plan.
+    equal: BTreeMap<usize, Vec<(usize, ScalarValue)>>,
+}
+
+/// What a planning step gives.
+type Planned<T = Rel> = Result<T, SqlError>;
+
+/// All fields of a logical schema, each of which may be null, whatever DataFusion has found out.
+pub(super) fn nullable(schema: &DFSchema) -> SchemaRef {
+    nullable_fields(schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())))
+}
+
+fn nullable_fields(fields: impl IntoIterator<Item = (String, DataType)>) -> SchemaRef {
+    let fields: Vec<Field> =
+        fields.into_iter().map(|(name, data_type)| Field::new(name, data_type, true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+impl PhysicalPlanner {
+    /// A planner for one job.
+    pub fn new(options: PlanOptions) -> Self {
+        Self { plan: StreamPlan::default(), options, props: ExecutionProps::new(), sources: BTreeMap::new(), equal: BTreeMap::new() }
+    }
+
+    /// Makes the nodes of a query.
+    pub fn query(&mut self, plan: &LogicalPlan) -> Planned {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan, &[]),
+            LogicalPlan::SubqueryAlias(alias) => self.query(&alias.input),
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Window(window) => self.window(window),
+            LogicalPlan::Sort(sort) => self.sort(sort),
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Values(values) => self.values(values),
+            LogicalPlan::EmptyRelation(empty) => self.empty(empty),
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
+            LogicalPlan::Extension(extension) => {
+                let node = extension.node.as_any();
+                if let Some(watermark) = node.downcast_ref::<WatermarkNode>() {
+                    self.watermark(watermark)
+                } else if let Some(tvf) = node.downcast_ref::<WindowTvfNode>() {
+                    self.window_tvf(tvf)
+                } else if node.is::<LookupNode>() {
+                    Err(SqlError::new("FOR SYSTEM_TIME AS OF is for the right side of a join")
+                        .hint("expected: FROM stream JOIN table FOR SYSTEM_TIME AS OF stream.proctime ON …"))
+                } else {
+                    Err(not_supported(extension.node.name()))
+                }
+            }
+            LogicalPlan::RecursiveQuery(_) => Err(not_supported("WITH RECURSIVE")),
+            LogicalPlan::Subquery(_) => Err(not_supported("this kind of correlated sub-query")),
+            other => Err(not_supported(other.display().to_string().split(':').next().unwrap_or_default())),
+        }
+    }
+
+    fn expr(&self, expr: &Expr, schema: &DFSchema) -> Planned<Arc<dyn PhysicalExpr>> {
+        let context = datafusion::physical_expr::planner::PhysicalPlanningContext::default();
+        datafusion::physical_expr::create_physical_expr(expr, schema, &self.props, &context).map_err(sql_error)
+    }
+
+    /// Adds an operator with one input.
+    fn operator(
+        &mut self,
+        name: String,
+        factory: impl OperatorFactory + 'static,
+        input: &Rel,
+        distribution: Distribution,
+        output: Rel,
+    ) -> Rel {
+        self.operator_of(name, Arc::new(factory), vec![(input.node, distribution)], String::new(), output)
+    }
+
+    /// Adds an operator with any inputs. `output` is all but its node.
+    fn operator_of(
+        &mut self,
+        name: String,
+        factory: Arc<dyn OperatorFactory>,
+        inputs: Vec<(NodeId, Distribution)>,
+        state: String,
+        output: Rel,
+    ) -> Rel {
+        let node = self.plan.add(Node {
+            name,
+            kind: NodeKind::Operator(factory),
+            inputs,
+            parallelism: None,
+            schema: output.schema.clone(),
+            is_updating: output.is_updating,
+            state,
+            idle_timeout_ms: None,
+        });
+        Rel { node, ..output }
+    }
+}
+
+/// How rows with equal values in these columns come together.
+fn by_columns(columns: &[usize]) -> Distribution {
+    if columns.is_empty() { Distribution::Single } else { Distribution::Hash(columns.to_vec()) }
+}
+
+fn not_supported(what: impl std::fmt::Display) -> SqlError {
+    SqlError::new(format!("{what} is not supported in a streaming query"))
+}
+
+/// The names of some columns, for people.
+fn names(schema: &SchemaRef, columns: &[usize]) -> String {
+    columns.iter().map(|column| schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Expressions, for people: not too long.
+fn shown<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> String {
+    let mut text = exprs
+        .into_iter()
+        .map(|expr| match expr {
+            Expr::Column(column) => column.name.clone(),
+            Expr::Alias(alias) => alias.name.clone(),
+            other => other.schema_name().to_string(),
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    const LONGEST: usize = 120;
+    if text.chars().count() > LONGEST {
+        text = text.chars().take(LONGEST).chain(['…']).collect();
+    }
+    text
+}

@@ -1,0 +1,112 @@
+//! Tables that are written.
+
+use datafusion::{
+    common::{Column, DFSchema},
+    logical_expr::{Expr, cast},
+};
+
+use super::{PhysicalPlanner, Planned, Rel, by_columns};
+use crate::{
+    connectors::{Accepts, TableDescriptor, sink_of},
+    error::SqlError,
+    planner::coercion::is_insertable,
+    runtime::{Distribution, Node, NodeKind},
+    types::spelling,
+};
+
+/// What an INSERT writes to.
+pub struct SinkTarget<'a> {
+    /// The table: what its connector sees.
+    pub table: &'a TableDescriptor,
+    /// The columns that can be written, as indices into the table's schema, in the order of their declaration.
+    pub writable: Vec<usize>,
+    /// The columns that the query's columns go to; all that can be written, if none are given.
+    pub columns: Option<Vec<usize>>,
+}
+
+impl PhysicalPlanner {
+    /// Ends a query in a table.
+    pub fn sink(&mut self, input: Rel, schema: &DFSchema, target: &SinkTarget<'_>) -> Planned<()> {
+        let table = target.table;
+        let columns = target.columns.as_ref().unwrap_or(&target.writable);
+        let given = schema.fields().len();
+        if columns.len() != given {
+            let message = format!("`{}` takes {} columns here: the query has {given}", table.name, columns.len());
+            let shown = |names: Vec<String>| names.join(", ");
+            let wanted = shown(columns.iter().map(|column| table.schema.field(*column).name().clone()).collect());
+            let found = shown(schema.fields().iter().map(|field| field.name().clone()).collect());
+            return Err(SqlError::new(message).hint(format!("expected ({wanted}), found ({found})")));
+        }
+        let exprs: Vec<Expr> = target
+            .writable
+            .iter()
+            .map(|column| self.value_for(*column, columns, schema, table))
+            .collect::<Result<_, _>>()?;
+        let fields = target.writable.iter().map(|column| {
+            (None, std::sync::Arc::new(table.schema.field(*column).clone().with_nullable(true)))
+        });
+        let output = DFSchema::new_with_metadata(fields.collect(), Default::default()).map_err(crate::planner::sql_error)?;
+        let rows = self.calc(&input, schema, None, Some(&exprs), &output)?;
+        let sink = sink_of(table)?;
+        if rows.is_updating && sink.accepts() == Accepts::InsertOnly {
+            let updating = self.updating_operator(rows.node);
+            return Err(SqlError::new(format!(
+                "table `{}` takes new rows only, and this query updates results that it has given: {updating}",
+                table.name
+            ))
+            .hint("aggregate by window, so that each result is final, or write to a connector that takes changelogs, such as `print`"));
+        }
+        let distribution = if rows.is_updating && !table.primary_key.is_empty() {
+            by_columns(&table.primary_key)
+        } else {
+            Distribution::Any
+        };
+        self.plan.add(Node {
+            name: format!("Sink(table=[{}])", table.name),
+            parallelism: sink.parallelism(),
+            kind: NodeKind::Sink(sink),
+            inputs: vec![(rows.node, distribution)],
+            schema: rows.schema.clone(),
+            is_updating: rows.is_updating,
+            state: String::new(),
+            idle_timeout_ms: None,
+        });
+        Ok(())
+    }
+
+    fn value_for(&self, column: usize, columns: &[usize], schema: &DFSchema, table: &TableDescriptor) -> Planned<Expr> {
+        let field = table.schema.field(column);
+        let Some(place) = columns.iter().position(|given| *given == column) else {
+            if field.is_nullable() {
+                let null = datafusion::common::ScalarValue::Null;
+                return Ok(cast(Expr::Literal(null, None), field.data_type().clone()));
+            }
+            return Err(SqlError::new(format!("the column `{}` of `{}` is NOT NULL: it must be given", field.name(), table.name)));
+        };
+        let found = schema.field(place).data_type();
+        if !is_insertable(found, field.data_type()) {
+            return Err(SqlError::new(format!(
+                "column `{}` of `{}` is {}: the query's column {} is {}",
+                field.name(),
+                table.name,
+                spelling(field.data_type()),
+                place + 1,
+                spelling(found)
+            ))
+            .hint(format!("say CAST(… AS {})", spelling(field.data_type()))));
+        }
+        let column = Expr::Column(Column::from(schema.qualified_field(place)));
+        Ok(if found == field.data_type() { column } else { cast(column, field.data_type().clone()) })
+    }
+
+    /// The first operator that updates what it has emitted.
+    fn updating_operator(&self, mut node: usize) -> String {
+        loop {
+            let inputs = &self.plan.nodes[node].inputs;
+            match inputs.iter().find(|(input, _)| self.plan.nodes[*input].is_updating) {
+                Some((input, _)) => node = *input,
+                None => return self.plan.nodes[node].name.clone(),
+            }
+        }
+    }
+}
