@@ -28,6 +28,14 @@ impl RowBytes {
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
+
+    /// Several parts as one.
+    #[inline]
+    pub fn concat(parts: &[&[u8]]) -> Self {
+        let mut bytes = SmallVec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        Self(bytes)
+    }
 }
 
 impl Hash for RowBytes {
@@ -103,9 +111,7 @@ impl RowCodec {
     }
 
     /// A codec whose encoded rows sort as `columns` say.
-    pub fn sorted(
-        columns: impl IntoIterator<Item = (DataType, SortOptions)>,
-    ) -> Result<Self, ArrowError> {
+    pub fn sorted(columns: impl IntoIterator<Item = (DataType, SortOptions)>) -> Result<Self, ArrowError> {
         let columns: Vec<_> = columns.into_iter().collect();
         let types = columns.iter().map(|(data_type, _)| data_type.clone()).collect();
         let fields = columns
@@ -126,10 +132,7 @@ impl RowCodec {
     }
 
     /// Decodes rows, whose bytes this codec has made, into columns.
-    pub fn decode<'a>(
-        &self,
-        rows: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         let parser = self.converter.parser();
         // Without a row the converter makes no columns if it has no fields.
         let rows: Vec<_> = rows.into_iter().map(|bytes| parser.parse(bytes)).collect();

@@ -1,4 +1,6 @@
 //! The streaming operators.
 
+pub mod join;
+
 #[cfg(test)]
 pub(crate) mod testing;
