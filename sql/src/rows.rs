@@ -28,6 +28,14 @@ impl RowBytes {
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
+
+    /// Several parts as one.
+    #[inline]
+    pub fn concat(parts: &[&[u8]]) -> Self {
+        let mut bytes = SmallVec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        Self(bytes)
+    }
 }
 
 impl Hash for RowBytes {

@@ -1,0 +1,426 @@
+//! The interval join: rows whose times are at most so far apart.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use arrow::array::{ArrayRef, BooleanArray};
+use headwater_actors::{context::TaskError, operator::Step};
+use headwater_core::{
+    codec,
+    key_group::KeyGroup,
+    time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
+};
+use headwater_state::{AnyTable, Namespace};
+
+use super::{
+    JoinKind, JoinSpec, LEFT, RIGHT,
+    assemble::{Assembler, Emission, NO_ROW, Picked},
+    keyed_rows::{Cursor, Fate, KeyedRows},
+    packed::{Chunk, Layout, Record},
+    pairs::{Pairs, Run, add_match},
+    side::{RowKeys, Side, times_ms},
+};
+use crate::{
+    batch::{ChangeBatch, RowKind},
+    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator},
+};
+
+/// A row's state is dropped together with that of rows whose times are near: of so many parts of the interval.
+const BUCKETS_PER_INTERVAL: i64 = 8;
+
+/// Makes interval joins. Both inputs and the output are append-only.
+///
+/// A row is kept until no row of the other side that is not late can match it. As in Flink, a late row still matches what
+/// is there. A row without a match comes out, padded, once that is certain.
+#[derive(Debug, Clone)]
+pub struct IntervalJoinFactory {
+    /// What is joined, and how. The condition on the times is no part of it.
+    pub spec: JoinSpec,
+    /// The columns with the event times, left and right; `None`: a row's time is when it comes.
+    pub times: Option<(usize, usize)>,
+    /// `right time BETWEEN left time + lower_ms AND left time + upper_ms`.
+    pub lower_ms: i64,
+    /// See `lower_ms`.
+    pub upper_ms: i64,
+}
+
+impl OperatorFactory for IntervalJoinFactory {
+    fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
+        let inputs = [self.open_input(LEFT, context)?, self.open_input(RIGHT, context)?];
+        let now = context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK);
+        Ok(Box::new(IntervalJoin {
+            kind: self.spec.kind,
+            assembler: Assembler::new(&self.spec)?,
+            inputs,
+            // An empty interval has no pairs, but rows without a match.
+            width_ms: self.upper_ms.saturating_sub(self.lower_ms).max(0) / BUCKETS_PER_INTERVAL + 1,
+            is_event_time: self.times.is_some(),
+            clock: context.task.clock.clone(),
+            now,
+            pairs: Pairs::default(),
+            due: VecDeque::new(),
+        }))
+    }
+}
+
+impl IntervalJoinFactory {
+    fn open_input(&self, input: usize, context: &mut OpenContext<'_>) -> Result<Input, TaskError> {
+        let layout = Layout { count: false, matches: self.spec.kind.tracks(input), time: true };
+        let name = if input == LEFT { "left" } else { "right" };
+        let rows = KeyedRows::open(context, name, layout, Fate::Stay)?;
+        Ok(Input {
+            side: Side::new(&self.spec, input)?,
+            live: rows.namespaces().into_iter().collect(),
+            rows,
+            time: self.times.map(|(left, right)| if input == LEFT { left } else { right }),
+            keep_ms: if input == LEFT { self.upper_ms } else { self.lower_ms.saturating_neg() },
+        })
+    }
+}
+
+struct Input {
+    side: Side,
+    /// By the end of the bucket that a row's time is in.
+    rows: KeyedRows,
+    /// The buckets that have rows.
+    live: BTreeSet<Namespace>,
+    time: Option<usize>,
+    /// The latest row of the other side that matches a row is so much later; earlier, if it is negative.
+    keep_ms: i64,
+}
+
+struct IntervalJoin {
+    kind: JoinKind,
+    assembler: Assembler,
+    inputs: [Input; 2],
+    width_ms: i64,
+    is_event_time: bool,
+    clock: Arc<dyn Clock>,
+    /// The watermark; in processing time the last millisecond that is over.
+    now: TimestampMs,
+    pairs: Pairs,
+    /// Buckets of rows that may have had no match, and the next key group of each.
+    due: VecDeque<(usize, Namespace, KeyGroup)>,
+}
+
+impl StreamOperator for IntervalJoin {
+    fn process(
+        &mut self,
+        input: usize,
+        mut batch: ChangeBatch,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), TaskError> {
+        let own = &self.inputs[input];
+        if batch.kinds.is_some() {
+            return Err(TaskError::Function(
+                "an interval join takes append-only inputs: expected only +I, found other changes".to_owned(),
+            ));
+        }
+        let times = match own.time {
+            Some(column) => times_ms(&batch.rows, column, input)?,
+            None => {
+                self.now = self.now.max(self.clock.now_ms() - 1);
+                vec![self.now + 1; batch.len()]
+            }
+        };
+        let keys = own.side.keys(&mut batch)?;
+        let [left, right] = &mut self.inputs;
+        let (own, other) = if input == LEFT { (left, right) } else { (right, left) };
+        let mut probe = Probe {
+            kind: self.kind,
+            assembler: &self.assembler,
+            input,
+            batch: &batch,
+            keys: &keys,
+            times: &times,
+            keep_ms: own.keep_ms,
+            other,
+            now: self.now,
+            width_ms: self.width_ms,
+            pairs: &mut self.pairs,
+            has_match: vec![false; batch.len()],
+        };
+        probe.run(emit)?;
+        let has_match = probe.has_match;
+        let settled = own.store(&batch, &keys, &times, &has_match, (self.kind, self.now, self.width_ms))?;
+        let mut out = Emission::default();
+        for (row, (is_settled, has_match)) in settled.iter().zip(&has_match).enumerate() {
+            let is_emitted = match self.kind {
+                JoinKind::LeftSemi => input == LEFT && *has_match,
+                JoinKind::LeftAnti => input == LEFT && *is_settled && !has_match,
+                kind => kind.pads(input) && *is_settled && !has_match,
+            };
+            if is_emitted {
+                out.push(row as u32, NO_ROW, RowKind::Insert);
+            }
+        }
+        let nothing = self.inputs[1 - input].side.no_rows();
+        self.assembler.emit(input, (batch.rows.columns(), &nothing), &out, emit)
+    }
+
+    fn on_watermark(&mut self, watermark: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        if self.is_event_time { self.advance(watermark, emit) } else { Ok(Step::Done) }
+    }
+
+    fn output_watermark(&self, watermark: TimestampMs) -> TimestampMs {
+        if !self.is_event_time || watermark == MAX_WATERMARK {
+            return watermark;
+        }
+        let [left, right] = &self.inputs;
+        // Rows without a match come out with their bucket.
+        let is_tracked = left.rows.layout().matches || right.rows.layout().matches;
+        let bucket_ms = if is_tracked { self.width_ms } else { 0 };
+        watermark.saturating_sub(left.keep_ms.max(right.keep_ms).max(0).saturating_add(bucket_ms))
+    }
+
+    fn resume(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.emit_due(emit)
+    }
+
+    fn end_of_input(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.advance(MAX_WATERMARK, emit)
+    }
+
+    fn next_timer_ms(&self) -> Option<TimestampMs> {
+        if self.is_event_time {
+            return None;
+        }
+        let ends = self.inputs.iter().filter_map(|input| Some(input.end_of(*input.live.first()?)));
+        // It must be over.
+        ends.min().map(|end| end.saturating_add(1))
+    }
+
+    fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.advance(now_ms - 1, emit)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
+        Ok(codec::encode(&self.now)?)
+    }
+
+    fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
+        self.inputs.iter_mut().map(|input| input.rows.table()).collect()
+    }
+}
+
+impl IntervalJoin {
+    /// Drops what can have no more matches, and emits what has had none.
+    fn advance(&mut self, now: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        self.now = self.now.max(now);
+        for (index, input) in self.inputs.iter_mut().enumerate() {
+            let is_tracked = input.rows.layout().matches;
+            while let Some(bucket) = input.live.first().copied().filter(|b| input.end_of(*b) <= self.now) {
+                input.live.remove(&bucket);
+                if is_tracked {
+                    self.due.push_back((index, bucket, input.rows.key_groups().start));
+                } else {
+                    input.rows.drop_namespace(bucket)?;
+                }
+            }
+        }
+        self.emit_due(emit)
+    }
+
+    fn emit_due(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
+        let mut emitted = 0;
+        while let Some((index, bucket, group)) = self.due.pop_front() {
+            if group == self.inputs[index].rows.key_groups().end {
+                self.inputs[index].rows.drop_namespace(bucket)?;
+                continue;
+            }
+            self.due.push_front((index, bucket, group + 1));
+            if self.kind != JoinKind::LeftSemi {
+                emitted += self.emit_unmatched(index, bucket, group, emit)?;
+            }
+            if emitted >= STEP_ROWS {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    fn emit_unmatched(
+        &mut self,
+        index: usize,
+        bucket: Namespace,
+        group: KeyGroup,
+        emit: &mut Emit<'_>,
+    ) -> Result<usize, TaskError> {
+        let input = &mut self.inputs[index];
+        let layout = input.rows.layout();
+        let (mut bytes, mut ends) = (Vec::new(), vec![0]);
+        input.rows.scan(bucket, group, |_, chunk| {
+            for (_, record) in chunk.records(layout).filter(|(_, record)| record.matches == 0) {
+                bytes.extend_from_slice(record.row);
+                ends.push(bytes.len());
+            }
+        })?;
+        let count = ends.len() - 1;
+        if count == 0 {
+            return Ok(0);
+        }
+        let columns = input.side.decode(ends.windows(2).map(|range| &bytes[range[0]..range[1]]))?;
+        let mut out = Emission::default();
+        (0..count as u32).for_each(|row| out.push(row, NO_ROW, RowKind::Insert));
+        let nothing = self.inputs[1 - index].side.no_rows();
+        self.assembler.emit(index, (&columns, &nothing), &out, emit)?;
+        Ok(count)
+    }
+}
+
+impl Input {
+    /// When no row in a bucket can have a match any more.
+    fn end_of(&self, bucket: Namespace) -> TimestampMs {
+        (bucket - 1).saturating_add(self.keep_ms)
+    }
+
+    /// Keeps those rows of a batch that may have further matches. Returns which have got all theirs.
+    fn store(
+        &mut self,
+        batch: &ChangeBatch,
+        keys: &RowKeys,
+        times: &[TimestampMs],
+        has_match: &[bool],
+        (kind, now, width_ms): (JoinKind, TimestampMs, i64),
+    ) -> Result<Vec<bool>, TaskError> {
+        let encoded = self.side.encode(&batch.rows)?;
+        // Of these, the first match is all that matters.
+        let is_content = kind.is_of_left() && self.rows.layout().matches;
+        let mut settled = vec![true; batch.len()];
+        for (row, time) in times.iter().enumerate() {
+            let is_over = time.saturating_add(self.keep_ms) <= now;
+            if is_over || !keys.can_match(row) || (is_content && has_match[row]) {
+                continue;
+            }
+            settled[row] = false;
+            let bucket = time.div_euclid(width_ms).saturating_add(1).saturating_mul(width_ms);
+            self.live.insert(bucket);
+            let record =
+                Record { row: encoded.get(row), count: 1, matches: u32::from(has_match[row]), time: *time };
+            self.rows.add(bucket, keys.get(row), record)?;
+        }
+        Ok(settled)
+    }
+}
+
+/// A batch that looks for its matches on the other side.
+struct Probe<'a> {
+    kind: JoinKind,
+    assembler: &'a Assembler,
+    input: usize,
+    batch: &'a ChangeBatch,
+    keys: &'a RowKeys,
+    times: &'a [TimestampMs],
+    keep_ms: i64,
+    other: &'a mut Input,
+    now: TimestampMs,
+    width_ms: i64,
+    pairs: &'a mut Pairs,
+    has_match: Vec<bool>,
+}
+
+impl Probe<'_> {
+    /// Goes through the buckets, each for all rows, rather than the other way round: their order does not matter.
+    fn run(&mut self, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        let other_keep_ms = self.other.keep_ms;
+        let (Some(first), Some(last)) = (self.times.iter().min(), self.times.iter().max()) else {
+            return Ok(());
+        };
+        let from = first.saturating_sub(other_keep_ms);
+        let to = last.saturating_add(self.keep_ms).saturating_add(self.width_ms);
+        // Rows that have got all their matches may still be there, with their bucket.
+        let oldest = self.now.saturating_sub(other_keep_ms).saturating_add(1);
+        let buckets: Vec<Namespace> =
+            if from > to { Vec::new() } else { self.other.live.range(from..=to).copied().collect() };
+        for bucket in buckets {
+            for row in 0..self.batch.len() {
+                let low = self.times[row].saturating_sub(other_keep_ms).max(oldest);
+                let high = self.times[row].saturating_add(self.keep_ms);
+                let is_in_bucket = low < bucket && high >= bucket - self.width_ms && low <= high;
+                if !is_in_bucket || !self.keys.can_match(row) {
+                    continue;
+                }
+                let mut cursor = Cursor::default();
+                while self.collect(bucket, row, (low, high), &mut cursor)? {
+                    if self.pairs.is_full() {
+                        self.look(emit)?;
+                    }
+                }
+            }
+        }
+        self.look(emit)
+    }
+
+    fn collect(
+        &mut self,
+        bucket: Namespace,
+        row: usize,
+        (low, high): (TimestampMs, TimestampMs),
+        cursor: &mut Cursor,
+    ) -> Result<bool, TaskError> {
+        let layout = self.other.rows.layout();
+        Ok(self.other.rows.read_next(bucket, self.keys.get(row), cursor, |number, chunk| {
+            let records = chunk.records(layout).filter(|(_, record)| (low..=high).contains(&record.time));
+            self.pairs.collect((row, bucket, number), records);
+        })?)
+    }
+
+    fn look(&mut self, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        if self.pairs.is_empty() {
+            return Ok(());
+        }
+        let pairs = std::mem::take(self.pairs);
+        let own = self.batch.rows.columns();
+        let others: Vec<ArrayRef> = self.other.side.decode(pairs.others())?;
+        let places: Vec<u32> = (0..pairs.own().len() as u32).collect();
+        let own_picked = Picked { columns: own, places: pairs.own() };
+        let other_picked = Picked { columns: &others, places: &places };
+        let mask = self.assembler.matches(self.input, own_picked, other_picked)?;
+        let mut out = Emission::default();
+        for run in pairs.runs() {
+            self.match_run(run, &pairs, mask.as_ref(), &mut out)?;
+        }
+        *self.pairs = pairs;
+        self.pairs.clear();
+        self.assembler.emit(self.input, (own, &others), &out, emit)
+    }
+
+    /// Notes the matches of one row in one chunk, and emits what they lead to.
+    fn match_run(
+        &mut self,
+        run: &Run,
+        pairs: &Pairs,
+        mask: Option<&BooleanArray>,
+        out: &mut Emission,
+    ) -> Result<(), TaskError> {
+        let matching = || run.pairs.clone().filter(|pair| mask.is_none_or(|mask| mask.value(*pair)));
+        if matching().next().is_none() {
+            return Ok(());
+        }
+        self.has_match[run.row] = true;
+        if !self.kind.is_of_left() {
+            matching().for_each(|pair| out.push(run.row as u32, pair as u32, RowKind::Insert));
+        }
+        let layout = self.other.rows.layout();
+        if !layout.matches {
+            return Ok(());
+        }
+        let key = self.keys.get(run.row);
+        let is_semi = self.kind == JoinKind::LeftSemi;
+        let change = |chunk: &mut Chunk| {
+            for pair in matching() {
+                let before = add_match(chunk, layout, pairs.place(pair), 1);
+                if is_semi && before == 0 {
+                    out.push(NO_ROW, pair as u32, RowKind::Insert);
+                }
+            }
+        };
+        self.other
+            .rows
+            .modify(run.namespace, key, run.chunk, change)?
+            .expect("its rows were read from the chunk");
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! One input of a join: its keys, and its rows as bytes.
+
+use arrow::{
+    array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray},
+    buffer::NullBuffer,
+    compute::cast,
+    datatypes::{DataType, SchemaRef, TimeUnit},
+    row::Rows,
+};
+use headwater_actors::context::TaskError;
+use headwater_core::time::TimestampMs;
+
+use super::{JoinSpec, LEFT, keyed_rows::KeyRef};
+use crate::{
+    batch::{ChangeBatch, RowKind},
+    operator::failed,
+    rows::{KeyExtractor, Keys, RowCodec},
+};
+
+/// How the rows of an input are read.
+pub(super) struct Side {
+    schema: SchemaRef,
+    extractor: KeyExtractor,
+    codec: RowCodec,
+    null_equals_null: bool,
+}
+
+impl Side {
+    pub(super) fn new(spec: &JoinSpec, input: usize) -> Result<Self, TaskError> {
+        let schema = spec.inputs[input].clone();
+        let extractor = KeyExtractor::new(&schema, spec.key_columns(input)).map_err(failed)?;
+        let codec = RowCodec::of_schema(&schema).map_err(failed)?;
+        Ok(Self { schema, extractor, codec, null_equals_null: spec.null_equals_null })
+    }
+
+    /// The keys of a batch, whose hashes are taken out of it.
+    pub(super) fn keys(&self, batch: &mut ChangeBatch) -> Result<RowKeys, TaskError> {
+        let hashes = std::mem::take(&mut batch.hashes);
+        let keys = self.extractor.keys(&batch.rows, hashes).map_err(failed)?;
+        Ok(RowKeys { keys, nulls: self.nulls(&batch.rows) })
+    }
+
+    /// Which keys hold a null and so match nothing: those that are not valid.
+    fn nulls(&self, rows: &RecordBatch) -> Option<NullBuffer> {
+        if self.null_equals_null {
+            return None;
+        }
+        let columns = self.extractor.columns().iter();
+        columns.fold(None, |nulls, column| {
+            NullBuffer::union(nulls.as_ref(), rows.column(*column).logical_nulls().as_ref())
+        })
+    }
+
+    /// The rows as bytes.
+    pub(super) fn encode(&self, rows: &RecordBatch) -> Result<EncodedRows, TaskError> {
+        if rows.num_columns() == 0 {
+            return Ok(EncodedRows(None));
+        }
+        Ok(EncodedRows(Some(self.codec.encode(rows.columns()).map_err(failed)?)))
+    }
+
+    /// The columns of encoded rows.
+    pub(super) fn decode<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Vec<ArrayRef>, TaskError> {
+        if self.schema.fields().is_empty() {
+            return Ok(Vec::new());
+        }
+        self.codec.decode(rows).map_err(failed)
+    }
+
+    /// The columns without a row.
+    pub(super) fn no_rows(&self) -> Vec<ArrayRef> {
+        self.schema.fields().iter().map(|field| arrow::array::new_empty_array(field.data_type())).collect()
+    }
+}
+
+/// The keys of a batch, and which of them can match at all.
+pub(super) struct RowKeys {
+    keys: Keys,
+    nulls: Option<NullBuffer>,
+}
+
+impl RowKeys {
+    /// The key of a row.
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> KeyRef<'_> {
+        KeyRef { hash: self.keys.hash(row), bytes: self.keys.bytes(row) }
+    }
+
+    /// Whether a row can match at all.
+    #[inline]
+    pub(super) fn can_match(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
+    }
+
+    /// The kinds with which what is made of the rows is emitted. Both halves of an update keep theirs only if they lead to the same
+    /// number of rows, one for one: `has_same_matches` says whether two rows with one key have the same matches. Otherwise a sink
+    /// that only looks at the second half would keep what has gone.
+    pub(super) fn output_kinds(&self, batch: &ChangeBatch, has_same_matches: bool) -> Option<Vec<RowKind>> {
+        let kinds = batch.kinds.as_ref()?;
+        let is_update = |row: usize| {
+            has_same_matches
+                && row + 1 < kinds.len()
+                && kinds[row] == RowKind::UpdateBefore
+                && kinds[row + 1] == RowKind::UpdateAfter
+                && self.get(row).bytes == self.get(row + 1).bytes
+        };
+        let kind = |row: usize| match kinds[row] {
+            RowKind::UpdateBefore if !is_update(row) => RowKind::Delete,
+            RowKind::UpdateAfter if row == 0 || !is_update(row - 1) => RowKind::Insert,
+            kind => kind,
+        };
+        Some((0..kinds.len()).map(kind).collect())
+    }
+}
+
+/// Rows as bytes.
+pub(super) struct EncodedRows(Option<Rows>);
+
+impl EncodedRows {
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> &[u8] {
+        self.0.as_ref().map_or(&[], |rows| rows.row(row).data())
+    }
+}
+
+/// Event times in milliseconds.
+pub(super) fn times_ms(
+    rows: &RecordBatch,
+    column: usize,
+    input: usize,
+) -> Result<Vec<TimestampMs>, TaskError> {
+    let times = rows.column(column);
+    let what = || {
+        let side = if input == LEFT { "left" } else { "right" };
+        format!("column {:?} of the join's {side} input", rows.schema_ref().field(column).name())
+    };
+    if times.null_count() > 0 {
+        return Err(TaskError::Function(format!("{} is an event time: expected no NULL in it", what())));
+    }
+    let DataType::Timestamp(_, zone) = times.data_type() else {
+        let found = times.data_type();
+        return Err(TaskError::Function(format!("{}: expected a timestamp, found {found}", what())));
+    };
+    if let Some(times) = times.as_any().downcast_ref::<TimestampMillisecondArray>() {
+        return Ok(times.values().to_vec());
+    }
+    if let Some(times) = times.as_any().downcast_ref::<TimestampMicrosecondArray>() {
+        return Ok(times.values().iter().map(|time| time.div_euclid(1_000)).collect());
+    }
+    let millis = cast(times, &DataType::Timestamp(TimeUnit::Millisecond, zone.clone())).map_err(failed)?;
+    let millis = millis.as_any().downcast_ref::<TimestampMillisecondArray>();
+    Ok(millis.expect("it was cast to this type").values().to_vec())
+}
