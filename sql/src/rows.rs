@@ -103,9 +103,7 @@ impl RowCodec {
     }
 
     /// A codec whose encoded rows sort as `columns` say.
-    pub fn sorted(
-        columns: impl IntoIterator<Item = (DataType, SortOptions)>,
-    ) -> Result<Self, ArrowError> {
+    pub fn sorted(columns: impl IntoIterator<Item = (DataType, SortOptions)>) -> Result<Self, ArrowError> {
         let columns: Vec<_> = columns.into_iter().collect();
         let types = columns.iter().map(|(data_type, _)| data_type.clone()).collect();
         let fields = columns
@@ -126,10 +124,7 @@ impl RowCodec {
     }
 
     /// Decodes rows, whose bytes this codec has made, into columns.
-    pub fn decode<'a>(
-        &self,
-        rows: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Vec<ArrayRef>, ArrowError> {
+    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
         let parser = self.converter.parser();
         // Without a row the converter makes no columns if it has no fields.
         let rows: Vec<_> = rows.into_iter().map(|bytes| parser.parse(bytes)).collect();
