@@ -6,6 +6,8 @@ mod event_time;
 mod expiry;
 mod partition;
 mod pending;
+#[cfg(test)]
+pub(crate) mod test_rows;
 
 pub(crate) use changes::{Change, Changes, diff, with_columns};
 pub(crate) use codec::{EncodedRows, OrderedCodec, StoredRow};
