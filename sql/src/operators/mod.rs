@@ -2,8 +2,14 @@
 
 pub mod aggregate;
 pub mod calc;
-pub mod window;
+pub mod deduplicate;
 pub mod join;
+mod ordered;
+pub mod over;
+pub mod rank;
+pub mod sort;
+pub mod window;
+pub mod window_rank;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,0 +1,17 @@
+//! What the operators that keep rows in an order have in common.
+
+mod changes;
+mod codec;
+mod event_time;
+mod expiry;
+mod partition;
+mod pending;
+#[cfg(test)]
+pub(crate) mod test_rows;
+
+pub(crate) use changes::{Change, Changes, diff, with_columns};
+pub(crate) use codec::{EncodedRows, OrderedCodec, StoredRow};
+pub(crate) use event_time::{due_namespaces, in_namespace_order, second_of, times_ms};
+pub(crate) use expiry::Expiry;
+pub(crate) use partition::{Edits, OrderedRows, PartitionKey, partitions_of};
+pub(crate) use pending::{DuePartition, Pending, PendingRow};
