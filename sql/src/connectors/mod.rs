@@ -2,10 +2,12 @@
 
 pub mod blackhole;
 pub mod datagen;
+pub mod lookup;
 pub mod nexmark;
 pub mod options;
 pub mod print;
 pub mod row_text;
+pub mod values;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -59,6 +61,11 @@ pub trait TableSource: Send + Sync {
     /// The number of subtasks, if the source cannot have as many as the job wants.
     fn parallelism(&self) -> Option<u32> {
         None
+    }
+
+    /// Whether two readers see the same rows. If not, all queries of a job share one.
+    fn is_replicable(&self) -> bool {
+        true
     }
 
     /// Opens the reader of one subtask. `position` is what its predecessor's [`TableReader::snapshot`] returned for the checkpoint

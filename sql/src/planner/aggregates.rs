@@ -100,7 +100,7 @@ impl AggregateUDFImpl for FlinkAggregate {
             (name, other) => plan_err!(
                 "{} takes numbers: expected a numeric argument, found {}",
                 name.to_uppercase(),
-                crate::types::name_of(other)
+                crate::types::spelling(other)
             ),
         }
     }

@@ -1,18 +1,18 @@
 //! What DataFusion's planner asks: tables, functions and types by name.
 
-use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, ops::ControlFlow, sync::{Arc, LazyLock}};
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::{
     common::{DFSchema, Result, TableReference, config::ConfigOptions},
-    execution::session_state_defaults::SessionStateDefaults,
+    execution::{SessionState, SessionStateBuilder},
     logical_expr::{
         AggregateUDF, Expr, Extension, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
         planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner},
     },
     sql::{
         planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel},
-        sqlparser::ast::{Query, Statement},
+        sqlparser::ast::{self, Query, Statement, TableFactor, Visit, Visitor},
     },
 };
 
@@ -20,15 +20,19 @@ use super::{
     aggregates,
     nodes::WatermarkNode,
     relation::{FlinkRelations, location_of, refused},
+    row_number::row_number,
 };
 use crate::{
-    catalog::{Catalog, CatalogEntry, CatalogTable, is_rowtime_type},
+    catalog::{Catalog, CatalogEntry, CatalogTable, is_rowtime_type, table_name},
     connectors::TableDescriptor,
     error::SqlError,
     functions,
-    parser::{ColumnKind, ViewDefinition},
+    parser::{ColumnKind, TableArgument, TableRelation, ViewDefinition, hint_options},
     types::{self, FlinkTypes},
 };
+
+/// What DataFusion has of functions and of ways to write expressions.
+static DEFAULTS: LazyLock<SessionState> = LazyLock::new(|| SessionStateBuilder::new().with_default_features().build());
 
 /// The rows of a connector, as they come.
 pub struct RawTable {
@@ -82,7 +86,7 @@ impl<'a> Context<'a> {
         Self {
             catalog,
             config,
-            expr_planners: SessionStateDefaults::default_expr_planners(),
+            expr_planners: DEFAULTS.expr_planners().to_vec(),
             relation_planners: vec![Arc::new(FlinkRelations)],
             hints: BTreeMap::new(),
             open_views: RefCell::default(),
@@ -182,9 +186,37 @@ impl<'a> Context<'a> {
         LogicalPlanBuilder::new(plan).project(exprs.collect::<Vec<_>>())?.build()
     }
 
-    /// Adds the options of a hint on a table in this query.
-    pub fn hint(&mut self, table: String, options: Vec<(String, String)>) {
-        self.hints.entry(table).or_default().extend(options);
+    /// Takes the options of the hints on tables in this query.
+    pub fn take_hints(&mut self, query: &Query) {
+        let mut hints = Hints(&mut self.hints);
+        let _ = query.visit(&mut hints);
+    }
+}
+
+/// Collects the options of hints.
+struct Hints<'a>(&'a mut BTreeMap<String, Vec<(String, String)>>);
+
+impl Visitor for Hints<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, with_hints, .. } = factor
+            && let Ok(name) = table_name(name)
+            && !with_hints.is_empty()
+        {
+            self.0.entry(name).or_default().extend(hint_options(with_hints));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
+        if let Some(TableArgument { relation: TableRelation::Name(name), hints, .. }) = TableArgument::of(expr)
+            && let Ok(name) = table_name(&name)
+            && !hints.is_empty()
+        {
+            self.0.entry(name).or_default().extend(hints);
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -235,7 +267,10 @@ impl ContextProvider for Context<'_> {
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
         let name = name.to_ascii_lowercase();
-        SessionStateDefaults::default_window_functions().into_iter().find(|function| function.name() == name)
+        if name == "row_number" {
+            return Some(row_number());
+        }
+        DEFAULTS.window_functions().get(&name).cloned()
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -247,7 +282,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        functions::names()
+        functions::scalar_functions().iter().map(|function| function.name().to_owned()).collect()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
@@ -259,7 +294,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        SessionStateDefaults::default_window_functions().iter().map(|function| function.name().to_owned()).collect()
+        DEFAULTS.window_functions().keys().cloned().collect()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod nodes;
 mod optimize;
 mod physical;
 mod relation;
+mod row_number;
 
 pub use context::Context;
 pub use errors::sql_error;

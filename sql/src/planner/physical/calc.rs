@@ -83,9 +83,10 @@ impl PhysicalPlanner {
     }
 
     pub(super) fn projection(&mut self, projection: &Projection) -> Planned {
-        if let LogicalPlan::Filter(filter) = projection.input.as_ref()
-            && self.as_rank(filter).is_none()
-        {
+        if let LogicalPlan::Filter(filter) = projection.input.as_ref() {
+            if let Some(ranking) = self.as_rank(filter) {
+                return self.rank_projection(ranking, projection);
+            }
             let input = self.filtered_input(filter)?;
             let schema = filter.input.schema();
             return self.calc(&input, schema, Some(&filter.predicate), Some(&projection.expr), &projection.schema);
@@ -186,6 +187,7 @@ impl PhysicalPlanner {
         };
         let schema = nullable(&node.schema);
         let mut attributes = input.attributes.clone();
+        attributes[column] = Attribute::Plain;
         // The windows' own time takes over.
         attributes.iter_mut().for_each(|attribute| {
             if matches!(attribute, Attribute::WindowStart(_) | Attribute::WindowEnd(_)) {

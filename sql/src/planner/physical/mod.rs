@@ -149,7 +149,7 @@ impl PhysicalPlanner {
     }
 
     fn expr(&self, expr: &Expr, schema: &DFSchema) -> Planned<Arc<dyn PhysicalExpr>> {
-        let context = datafusion::physical_expr::planner::PhysicalPlanningContext::default();
+        let context = datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
         datafusion::physical_expr::create_physical_expr(expr, schema, &self.props, &context).map_err(sql_error)
     }
 
