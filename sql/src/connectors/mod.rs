@@ -193,19 +193,14 @@ fn connector_of(
     table: &TableDescriptor,
 ) -> Result<(&'static str, Option<MakeSource>, Option<MakeSink>), SqlError> {
     let names = || CONNECTORS.iter().map(|(name, ..)| *name);
+    let known = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let Some(wanted) = table.options.get(options::CONNECTOR) else {
-        let known: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-        let message =
-            format!("table `{}`: no option `connector`: expected one of {}", table.name, known.join(", "));
+        let message = format!("table `{}`: no option `connector`: expected one of {}", table.name, known());
         return Err(SqlError::new(message));
     };
     CONNECTORS.iter().find(|(name, ..)| name == wanted).copied().ok_or_else(|| {
-        let known: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-        let message = format!(
-            "table `{}`: unknown connector `{wanted}`: expected one of {}",
-            table.name,
-            known.join(", ")
-        );
+        let message =
+            format!("table `{}`: unknown connector `{wanted}`: expected one of {}", table.name, known());
         SqlError::new(message).did_you_mean(wanted, names())
     })
 }
@@ -219,4 +214,39 @@ pub(crate) fn refuse_metadata(table: &TableDescriptor) -> Result<(), SqlError> {
         table.schema.field(*column).name(),
         table.options.get(options::CONNECTOR).map_or("", String::as_str),
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field};
+
+    use super::{testing::table, *};
+
+    #[test]
+    fn a_connector_is_found_by_its_name_or_refused_with_the_names_there_are() {
+        let told = |table: &TableDescriptor| {
+            [source_of(table).err().map(|e| e.to_string()), sink_of(table).err().map(|e| e.to_string())]
+        };
+        let named = |name| table("t", [], [("connector", name)]);
+        let read_only = "table `t`: connector `nexmark` can only be read from".to_owned();
+        assert_eq!(told(&named("nexmark")), [None, Some(read_only)]);
+        let write_only = "table `t`: connector `print` can only be written to".to_owned();
+        assert_eq!(told(&named("print")), [Some(write_only), None]);
+        let [unknown, _] = told(&named("datagne")).map(Option::unwrap);
+        assert!(unknown.starts_with("table `t`: unknown connector `datagne`: expected one of `blackhole`, "));
+        assert!(unknown.ends_with("; did you mean `datagen`?"), "{unknown}");
+        let [missing, _] = told(&table("t", [], [])).map(Option::unwrap);
+        assert!(missing.starts_with("table `t`: no option `connector`: expected one of "), "{missing}");
+    }
+
+    #[test]
+    fn metadata_that_a_connector_does_not_have_is_refused() {
+        let column = Field::new("path", DataType::Utf8, true);
+        let mut table = table("t", [column], [("connector", "datagen")]);
+        table.metadata.insert(0, "file.path".to_owned());
+        assert_eq!(
+            source_of(&table).err().unwrap().to_string(),
+            "table `t`, column `path`: no metadata `file.path`: connector `datagen` has no metadata columns"
+        );
+    }
 }

@@ -111,18 +111,6 @@ impl<'a> OptionReader<'a> {
         })
     }
 
-    /// The options that begin with `prefix` (`fields.`), and the rest of each key. They count as known.
-    pub fn with_prefix(&mut self, prefix: &str) -> Vec<(&'a str, &'a str)> {
-        let found: Vec<_> = self
-            .table
-            .options
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?, value.as_str())))
-            .collect();
-        self.known.extend(found.iter().map(|(rest, _)| format!("{prefix}{rest}")));
-        found
-    }
-
     /// An error about one option.
     pub fn error(&self, key: &str, message: impl Display) -> SqlError {
         SqlError::new(format!("table `{}`, option `{key}`: {message}", self.table.name))
@@ -168,7 +156,6 @@ mod tests {
             ("share", "0.25"),
             ("on", "TRUE"),
             ("mode", "Sequence"),
-            ("fields.a.min", "1"),
         ];
         let table = table("t", [], options);
         let mut reader = OptionReader::new(&table);
@@ -181,7 +168,6 @@ mod tests {
         assert_eq!(reader.flag("on"), Ok(Some(true)));
         assert_eq!(reader.flag("off"), Ok(None));
         assert_eq!(reader.choice("mode", &[("random", 1), ("sequence", 2)]), Ok(Some(2)));
-        assert_eq!(reader.with_prefix("fields."), [("a.min", "1")]);
         assert_eq!(reader.finish(), Ok(()));
     }
 

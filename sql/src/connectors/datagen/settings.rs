@@ -7,7 +7,7 @@ use super::{
     super::{TableDescriptor, options::OptionReader, refuse_metadata},
     values::{Values, ValuesOf},
 };
-use crate::error::SqlError;
+use crate::{error::SqlError, types::spelling};
 
 const STRING_LENGTH: u64 = 100;
 const COLLECTION_LENGTH: u64 = 3;
@@ -78,7 +78,7 @@ fn sequence(options: &mut OptionReader<'_>, path: &str, field: &FieldRef) -> Res
         }
         other => {
             let key = format!("{path}.kind");
-            return Err(options.invalid(&key, format!("`random` for a column of the type {other}")));
+            return Err(options.invalid(&key, format!("`random` for the type {}", spelling(other))));
         }
     };
     let mut bound = |key: &str| {
@@ -171,7 +171,7 @@ fn random_of(options: &mut OptionReader<'_>, path: &str, field: &Field) -> Resul
 }
 
 fn unsupported(options: &OptionReader<'_>, path: &str, data_type: &DataType) -> SqlError {
-    options.error(path, format!("connector `datagen` makes no values of the type {data_type}"))
+    options.error(path, format!("connector `datagen` makes no values of the type {}", spelling(data_type)))
 }
 
 fn integers(options: &mut OptionReader<'_>, path: &str, low: i64, high: i64) -> Result<ValuesOf, SqlError> {

@@ -1,6 +1,6 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::Field;
 use headwater_actors::context::TaskContext;
 use proptest::prelude::*;
 
@@ -11,40 +11,35 @@ use super::{
     },
     *,
 };
-use crate::batch::RowKind;
+use crate::{batch::RowKind, types};
+
+fn column(name: &str, sql_type: &str) -> Field {
+    let (data_type, nullable) = types::parse(sql_type).unwrap();
+    Field::new(name, data_type, nullable)
+}
 
 fn every_type() -> Vec<Field> {
-    let nested: Fields =
-        vec![Field::new("f", DataType::Int32, true), Field::new("g", DataType::Utf8, true)].into();
-    let entries = Fields::from(vec![
-        Field::new("key", DataType::Utf8, false),
-        Field::new("value", DataType::Int64, true),
-    ]);
-    let entries = Arc::new(Field::new("entries", DataType::Struct(entries), false));
-    [
-        ("bool", DataType::Boolean),
-        ("i8", DataType::Int8),
-        ("i16", DataType::Int16),
-        ("i32", DataType::Int32),
-        ("i64", DataType::Int64),
-        ("f32", DataType::Float32),
-        ("f64", DataType::Float64),
-        ("decimal", DataType::Decimal128(38, 10)),
-        ("text", DataType::Utf8),
-        ("bytes", DataType::Binary),
-        ("date", DataType::Date32),
-        ("time0", DataType::Time32(TimeUnit::Second)),
-        ("time3", DataType::Time32(TimeUnit::Millisecond)),
-        ("time6", DataType::Time64(TimeUnit::Microsecond)),
-        ("ts", DataType::Timestamp(TimeUnit::Millisecond, None)),
-        ("ltz", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))),
-        ("row", DataType::Struct(nested)),
-        ("array", DataType::List(Arc::new(Field::new("item", DataType::Int16, true)))),
-        ("map", DataType::Map(entries, false)),
-    ]
-    .into_iter()
-    .map(|(name, data_type)| Field::new(name, data_type, true))
-    .collect()
+    let columns = [
+        ("bool", "BOOLEAN"),
+        ("i8", "TINYINT"),
+        ("i16", "SMALLINT"),
+        ("i32", "INT"),
+        ("i64", "BIGINT"),
+        ("f32", "FLOAT"),
+        ("f64", "DOUBLE"),
+        ("decimal", "DECIMAL(38, 10)"),
+        ("text", "STRING"),
+        ("bytes", "BYTES"),
+        ("date", "DATE"),
+        ("time3", "TIME(3)"),
+        ("time6", "TIME(6)"),
+        ("ts", "TIMESTAMP(3)"),
+        ("ltz", "TIMESTAMP_LTZ(9)"),
+        ("row", "ROW<f INT, g STRING>"),
+        ("array", "ARRAY<SMALLINT>"),
+        ("map", "MAP<STRING, BIGINT>"),
+    ];
+    columns.into_iter().map(|(name, sql_type)| column(name, sql_type)).collect()
 }
 
 fn rows(columns: Vec<Field>, options: &[(&'static str, &str)]) -> TableDescriptor {
@@ -100,7 +95,7 @@ proptest! {
         parallelism in 1u32..4,
         rows_max in 1usize..100,
         with_restarts: bool,
-        projection in prop::sample::subsequence((0..19usize).collect::<Vec<_>>(), 0..=19),
+        projection in prop::sample::subsequence((0..18usize).collect::<Vec<_>>(), 0..=18),
     ) {
         let nulls: Vec<_> = ["i32", "f64", "text", "ts", "row", "row.f", "array", "array.element", "map"]
             .map(|path| format!("fields.{path}.null-rate"))
@@ -136,13 +131,12 @@ fn first_rows(columns: Vec<Field>, options: &[(&'static str, &str)]) -> Vec<Stri
 
 #[test]
 fn sequences_count_and_end_the_table() {
-    let column = |name: &str, data_type| Field::new(name, data_type, true);
     let columns = vec![
-        column("a", DataType::Int64),
-        column("b", DataType::Utf8),
-        column("c", DataType::Decimal128(5, 1)),
-        column("d", DataType::Float64),
-        column("e", DataType::Binary),
+        column("a", "BIGINT"),
+        column("b", "STRING"),
+        column("c", "DECIMAL(5, 1)"),
+        column("d", "DOUBLE"),
+        column("e", "BYTES"),
     ];
     let options: Vec<_> = ["a", "b", "c", "d", "e"]
         .iter()
@@ -217,47 +211,45 @@ fn random_values_stay_within_their_bounds() {
 
 #[test]
 fn what_cannot_be_is_refused_by_name() {
-    let refused = |data_type: DataType, options: &[(&'static str, &str)]| {
-        let table = rows(vec![Field::new("a", data_type, false)], options);
+    let refused = |sql_type: &str, options: &[(&'static str, &str)]| {
+        let table = rows(vec![column("a", &format!("{sql_type} NOT NULL"))], options);
         source(&table).err().unwrap().to_string()
     };
     assert_eq!(
-        refused(DataType::Int32, &[("fields.a.minn", "1")]),
+        refused("INT", &[("fields.a.minn", "1")]),
         "table `t`, option `fields.a.minn`: unknown for connector `datagen`; did you mean `fields.a.min`?"
     );
-    assert!(refused(DataType::Int32, &[("fields.b.min", "1")]).contains("unknown for connector `datagen`"));
-    assert!(refused(DataType::Utf8, &[("fields.a.min", "1")]).contains("unknown for connector `datagen`"));
+    assert!(refused("INT", &[("fields.b.min", "1")]).contains("unknown for connector `datagen`"));
+    assert!(refused("STRING", &[("fields.a.min", "1")]).contains("unknown for connector `datagen`"));
     assert_eq!(
-        refused(DataType::Int8, &[("fields.a.max", "128")]),
+        refused("TINYINT", &[("fields.a.max", "128")]),
         "table `t`, option `fields.a.max`: expected a whole number from -128 to 127, found `128`"
     );
     assert_eq!(
-        refused(DataType::Int8, &[("fields.a.min", "2"), ("fields.a.max", "1")]),
+        refused("TINYINT", &[("fields.a.min", "2"), ("fields.a.max", "1")]),
         "table `t`, option `fields.a.max`: expected at least the minimum, 2, found `1`"
     );
     assert_eq!(
-        refused(DataType::Int64, &[("fields.a.kind", "sequence"), ("fields.a.start", "1")]),
+        refused("BIGINT", &[("fields.a.kind", "sequence"), ("fields.a.start", "1")]),
         "table `t`, option `fields.a.end`: not set: connector `datagen` needs it"
     );
     let backwards = [("fields.a.kind", "sequence"), ("fields.a.start", "1"), ("fields.a.end", "0")];
-    assert!(refused(DataType::Int64, &backwards).contains("expected at least the start, 1, found `0`"));
-    assert!(refused(DataType::Date32, &[("fields.a.kind", "sequence")]).contains("expected `random`"));
-    assert!(refused(DataType::Int64, &[("fields.a.null-rate", "0.5")]).contains("NOT NULL"));
+    assert!(refused("BIGINT", &backwards).contains("expected at least the start, 1, found `0`"));
+    assert!(refused("DATE", &[("fields.a.kind", "sequence")]).contains("expected `random`"));
+    assert!(refused("BIGINT", &[("fields.a.null-rate", "0.5")]).contains("NOT NULL"));
+    assert!(refused("BIGINT", &[("fields.a.kind", "chance")]).contains("expected `random` or `sequence`"));
     assert!(
-        refused(DataType::Int64, &[("fields.a.kind", "chance")]).contains("expected `random` or `sequence`")
+        refused("INTERVAL SECOND", &[]).contains("connector `datagen` makes no values of the type INTERVAL")
     );
-    assert!(refused(DataType::Null, &[]).contains("connector `datagen` makes no values of the type Null"));
-    let nested = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
     let long = [("fields.a.length", "100000"), ("fields.a.element.length", "100000")];
-    assert!(refused(nested, &long).contains("a row may take"));
+    assert!(refused("ARRAY<STRING>", &long).contains("a row may take"));
 }
 
 #[test]
 fn rows_come_at_their_rate() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let column = Field::new("a", DataType::Int64, true);
-    let table = table("t", [column], [("connector", "datagen"), ("rows-per-second", "200")]);
+    let table = table("t", [column("a", "BIGINT")], [("connector", "datagen"), ("rows-per-second", "200")]);
     let (source, surroundings) = (source(&table).unwrap(), Surroundings::new());
     assert!(!source.is_bounded());
     runtime.block_on(async {

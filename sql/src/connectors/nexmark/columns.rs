@@ -1,6 +1,6 @@
 //! Events as columns.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{
@@ -24,25 +24,22 @@ use super::{
 pub(super) struct Builder {
     pub model: Arc<Model>,
     pub texts: Arc<Texts>,
-    pub columns: Vec<Column>,
+    pub columns: Arc<[Column]>,
     /// Of the batches.
     pub schema: SchemaRef,
     /// Nulls of each type that fields which are not wanted have, as many as were ever needed at once.
-    pub blanks: Vec<ArrayRef>,
+    pub blanks: HashMap<DataType, ArrayRef>,
 }
 
 impl Builder {
     /// The batch of these rows.
     pub fn batch(&mut self, rows: &Rows) -> Result<RecordBatch, ArrowError> {
-        let mut arrays = Vec::with_capacity(self.columns.len());
-        let columns = std::mem::take(&mut self.columns);
-        for column in &columns {
-            arrays.push(match column {
-                Column::EventType => event_types(rows),
-                Column::Event { kind, fields, wanted } => self.events(rows, *kind, fields, wanted)?,
-            });
-        }
-        self.columns = columns;
+        let columns = self.columns.clone();
+        let arrays = columns.iter().map(|column| match column {
+            Column::EventType => Ok(event_types(rows)),
+            Column::Event { kind, fields, wanted } => self.events(rows, *kind, fields, wanted),
+        });
+        let arrays = arrays.collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
     }
@@ -56,30 +53,21 @@ impl Builder {
     ) -> Result<ArrayRef, ArrowError> {
         // A field of a row that is null is null itself: some kernels look at the field alone.
         let nulls = rows.nulls(kind);
-        let mut arrays = Vec::with_capacity(fields.len());
-        for (field, wanted) in fields.iter().zip(wanted) {
-            arrays.push(match wanted {
-                Some(wanted) => self.field(*wanted, rows, kind, nulls.clone()),
-                None => self.blank(field.data_type(), rows.len()),
-            });
-        }
+        let arrays = fields.iter().zip(wanted).map(|(field, wanted)| match wanted {
+            Some(wanted) => self.field(*wanted, rows, kind, nulls.clone()),
+            None => self.blank(field.data_type(), rows.len()),
+        });
+        let arrays = arrays.collect();
         Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), arrays, nulls, rows.len())?))
     }
 
     fn blank(&mut self, data_type: &DataType, len: usize) -> ArrayRef {
-        let found = self.blanks.iter_mut().find(|blank| blank.data_type() == data_type);
-        match found {
-            Some(blank) if blank.len() >= len => blank.slice(0, len),
-            Some(blank) => {
-                *blank = new_null_array(data_type, len);
-                blank.clone()
-            }
-            None => {
-                let blank = new_null_array(data_type, len);
-                self.blanks.push(blank.clone());
-                blank
-            }
+        let make = || new_null_array(data_type, len);
+        let blank = self.blanks.entry(data_type.clone()).or_insert_with(make);
+        if blank.len() < len {
+            *blank = make();
         }
+        blank.slice(0, len)
     }
 
     fn field(&self, field: EventField, rows: &Rows, kind: Kind, nulls: Option<NullBuffer>) -> ArrayRef {

@@ -15,9 +15,12 @@ mod settings;
 mod text;
 
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
@@ -75,9 +78,9 @@ impl NexmarkSource {
         let builder = Builder {
             model: self.model.clone(),
             texts,
-            columns: schema::columns(&self.table, scan),
+            columns: schema::columns(&self.table, scan).into(),
             schema: Arc::new(self.table.schema.project(&scan.projection).map_err(failed)?),
-            blanks: Vec::new(),
+            blanks: HashMap::new(),
         };
         let only = schema::only_kind(&self.table, scan);
         Ok(NexmarkReader { builder, only, cursor, parallelism: 1, last: Rows::default(), rate })

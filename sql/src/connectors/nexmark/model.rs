@@ -178,14 +178,15 @@ impl Model {
 pub(super) fn price(bits: u64) -> i64 {
     // 10^(6u) = 2^(whole + part); the series of 2^part is right to 1 in 60,000, and the same on every machine.
     const BITS_PER_DECADE: f64 = std::f64::consts::LOG2_10;
+    const LN: f64 = std::f64::consts::LN_2;
     const TERMS: [f64; 7] = [
         1.0,
-        0.693_147_180_559_945_3,
-        0.240_226_506_959_100_7,
-        0.055_504_108_664_821_58,
-        0.009_618_129_107_628_477,
-        0.001_333_355_814_642_844,
-        0.000_154_035_303_933_816,
+        LN,
+        LN * LN / 2.0,
+        LN * LN * LN / 6.0,
+        LN * LN * LN * LN / 24.0,
+        LN * LN * LN * LN * LN / 120.0,
+        LN * LN * LN * LN * LN * LN / 720.0,
     ];
     let share = (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
     let exponent = share * (6.0 * BITS_PER_DECADE);

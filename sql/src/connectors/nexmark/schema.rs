@@ -1,13 +1,13 @@
 //! The columns that a table of events may have.
 
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::ScalarValue;
 
 use super::{
     super::{Scan, TableDescriptor, refuse_metadata},
     rows::Kind,
 };
-use crate::error::SqlError;
+use crate::{error::SqlError, types::spelling};
 
 pub(super) const EVENT_TYPE: &str = "event_type";
 
@@ -126,7 +126,7 @@ pub(super) fn check(table: &TableDescriptor) -> Result<(), SqlError> {
 fn check_column(column: &Field) -> Result<(), SqlError> {
     let name = column.name();
     if name == EVENT_TYPE {
-        return check_type(column, &DataType::Int32, "INT", || format!("column `{name}`"));
+        return check_type(column, "INT", || format!("column `{name}`"));
     }
     let Some(kind) = Kind::of_column(name) else {
         let columns = Kind::ALL.map(Kind::column);
@@ -141,7 +141,7 @@ fn check_column(column: &Field) -> Result<(), SqlError> {
         return Err(SqlError::new(format!(
             "column `{name}`: expected the type ROW<{}> or a part of it, found {}",
             declared.join(", "),
-            column.data_type()
+            spelling(column.data_type())
         )));
     };
     if !column.is_nullable() {
@@ -163,29 +163,20 @@ fn check_field(kind: Kind, field: &Field) -> Result<(), SqlError> {
         );
         return Err(SqlError::new(message).did_you_mean(field.name(), known.iter().copied()));
     };
-    let data_type = match *sql_type {
-        BIGINT => DataType::Int64,
-        STRING => DataType::Utf8,
-        _ => DataType::Timestamp(TimeUnit::Millisecond, None),
-    };
     let place = || format!("column `{}`, field `{}`", kind.column(), field.name());
-    check_type(field, &data_type, sql_type, place)?;
+    check_type(field, sql_type, place)?;
     if !field.is_nullable() {
         return Err(SqlError::new(format!("{}: expected it without NOT NULL", place())));
     }
     Ok(())
 }
 
-fn check_type(
-    field: &Field,
-    expected: &DataType,
-    sql_type: &str,
-    place: impl Fn() -> String,
-) -> Result<(), SqlError> {
-    if field.data_type() == expected {
+fn check_type(field: &Field, expected: &str, place: impl Fn() -> String) -> Result<(), SqlError> {
+    let found = spelling(field.data_type());
+    if found == expected {
         return Ok(());
     }
-    Err(SqlError::new(format!("{}: expected the type {sql_type}, found {}", place(), field.data_type())))
+    Err(SqlError::new(format!("{}: expected the type {expected}, found {found}", place())))
 }
 
 /// The columns of a scan of a table that was [checked](check).

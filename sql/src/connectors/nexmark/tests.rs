@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use arrow::{
     array::{Array, AsArray},
-    datatypes::{DataType, Field, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType},
+    datatypes::{DataType, Field, Int32Type, Int64Type, TimestampMillisecondType},
 };
 use datafusion::common::ScalarValue;
 use proptest::prelude::*;
@@ -14,61 +14,31 @@ use super::{
     },
     *,
 };
-use crate::batch::RowKind;
+use crate::{batch::RowKind, types};
 
-fn row(fields: &[(&str, &str)]) -> DataType {
-    let field = |(name, sql_type): &(&str, &str)| {
-        let data_type = match *sql_type {
-            "BIGINT" => DataType::Int64,
-            "STRING" => DataType::Utf8,
-            _ => DataType::Timestamp(TimeUnit::Millisecond, None),
-        };
-        Field::new(*name, data_type, true)
-    };
-    DataType::Struct(fields.iter().map(field).collect::<Vec<_>>().into())
+fn column(name: &str, sql_type: &str) -> Field {
+    let (data_type, nullable) = types::parse(sql_type).unwrap();
+    Field::new(name, data_type, nullable)
 }
 
 fn columns() -> [Field; 4] {
-    let person = row(&[
-        ("id", "BIGINT"),
-        ("name", "STRING"),
-        ("emailAddress", "STRING"),
-        ("creditCard", "STRING"),
-        ("city", "STRING"),
-        ("state", "STRING"),
-        ("dateTime", "TIMESTAMP"),
-        ("extra", "STRING"),
-    ]);
-    let auction = row(&[
-        ("id", "BIGINT"),
-        ("itemName", "STRING"),
-        ("description", "STRING"),
-        ("initialBid", "BIGINT"),
-        ("reserve", "BIGINT"),
-        ("dateTime", "TIMESTAMP"),
-        ("expires", "TIMESTAMP"),
-        ("seller", "BIGINT"),
-        ("category", "BIGINT"),
-        ("extra", "STRING"),
-    ]);
-    let bid = row(&[
-        ("auction", "BIGINT"),
-        ("bidder", "BIGINT"),
-        ("price", "BIGINT"),
-        ("channel", "STRING"),
-        ("url", "STRING"),
-        ("dateTime", "TIMESTAMP"),
-        ("extra", "STRING"),
-    ]);
+    let [person, auction, bid] = [
+        "ROW<id BIGINT, name VARCHAR, emailAddress VARCHAR, creditCard VARCHAR, city VARCHAR, state VARCHAR, \
+         `dateTime` TIMESTAMP(3), extra VARCHAR>",
+        "ROW<id BIGINT, itemName VARCHAR, description VARCHAR, initialBid BIGINT, reserve BIGINT, \
+         `dateTime` TIMESTAMP(3), expires TIMESTAMP(3), seller BIGINT, category BIGINT, extra VARCHAR>",
+        "ROW<auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, url VARCHAR, `dateTime` TIMESTAMP(3), \
+         extra VARCHAR>",
+    ];
     [
-        Field::new("event_type", DataType::Int32, false),
-        Field::new("person", person, true),
-        Field::new("auction", auction, true),
-        Field::new("bid", bid, true),
+        column("event_type", "INT NOT NULL"),
+        column("person", person),
+        column("auction", auction),
+        column("bid", bid),
     ]
 }
 
-fn events(options: &[(&'static str, &str)]) -> TableDescriptor {
+pub(super) fn events(options: &[(&'static str, &str)]) -> TableDescriptor {
     table("t", columns(), [("connector", "nexmark")].into_iter().chain(options.iter().copied()))
 }
 
@@ -356,22 +326,22 @@ fn options_and_columns_that_do_not_exist_are_refused_by_name() {
         source(&table).err().unwrap().to_string()
     };
     assert_eq!(
-        with(Field::new("bids", row(&[]), true)),
+        with(column("bids", "ROW<>")),
         "table `t`, column `bids`: connector `nexmark` has no such column: expected `event_type`, `person`, `auction` \
          or `bid`; did you mean `bid`?"
     );
     assert_eq!(
-        with(Field::new("bid", row(&[("prize", "BIGINT")]), true)),
+        with(column("bid", "ROW<prize BIGINT>")),
         "table `t`, column `bid`: no field `prize`: expected of auction, bidder, price, channel, url, dateTime, \
          extra; did you mean `price`?"
     );
     assert_eq!(
-        with(Field::new("bid", row(&[("price", "STRING")]), true)),
-        "table `t`, column `bid`, field `price`: expected the type BIGINT, found Utf8"
+        with(column("bid", "ROW<price STRING>")),
+        "table `t`, column `bid`, field `price`: expected the type BIGINT, found STRING"
     );
-    assert!(with(Field::new("event_type", DataType::Int64, true)).contains("expected the type INT"));
-    assert!(with(Field::new("bid", row(&[]), false)).contains("expected it without NOT NULL"));
-    assert!(with(Field::new("bid", DataType::Utf8, true)).contains("expected the type ROW<`auction` BIGINT"));
+    assert!(with(column("event_type", "BIGINT")).contains("expected the type INT"));
+    assert!(with(column("bid", "ROW<> NOT NULL")).contains("expected it without NOT NULL"));
+    assert!(with(column("bid", "STRING")).contains("expected the type ROW<`auction` BIGINT"));
 }
 
 #[test]
@@ -382,46 +352,4 @@ fn a_position_of_another_parallelism_is_refused() {
     let position = reader.snapshot(CheckpointId(1)).unwrap();
     let error = source.open(&scan, &surroundings.context(1, 3), Some(&position)).err().unwrap();
     assert!(error.to_string().contains("restored with parallelism 3: expected 2"), "{error}");
-}
-
-/// Not a test but a measurement: `cargo test --release -p headwater-sql --lib -- --ignored --nocapture speed_of_nexmark`.
-#[test]
-#[ignore = "a measurement"]
-fn speed_of_nexmark() {
-    let count = 20_000_000u64;
-    let names = |fields: &[&str]| fields.iter().map(|name| (*name).to_owned()).collect();
-    let numbers = BTreeMap::from([(3, names(&["auction", "price", "dateTime"]))]);
-    let strings = BTreeMap::from([(3, names(&["channel", "url"]))]);
-    let bids = |fields| Scan { projection: vec![3], fields, equal: vec![(0, ScalarValue::Int32(Some(2)))] };
-    let all = |fields, kind: Option<i32>| Scan {
-        projection: vec![0, 1, 2, 3],
-        fields,
-        equal: kind.iter().map(|kind| (0, ScalarValue::Int32(Some(*kind)))).collect(),
-    };
-    let cases = [
-        ("no columns", Scan::default()),
-        ("auction, price, dateTime of bids", bids(numbers.clone())),
-        ("the same, of all kinds", Scan { equal: Vec::new(), ..bids(numbers) }),
-        ("channel, url of bids", bids(strings)),
-        ("bids whole", bids(BTreeMap::new())),
-        ("auctions whole", all(BTreeMap::new(), Some(1))),
-        ("persons whole", all(BTreeMap::new(), Some(0))),
-        ("everything", all(BTreeMap::new(), None)),
-    ];
-    let table = events(&[("events.num", &count.to_string())]);
-    let (source, surroundings) = (source(&table).unwrap(), Surroundings::new());
-    let task = surroundings.context(0, 1);
-    for (name, scan) in cases {
-        let mut reader = source.open(&scan, &task, None).unwrap();
-        let start = std::time::Instant::now();
-        let mut rows = 0;
-        let mut bytes = 0;
-        while let Some(batch) = read_now(reader.as_mut(), 8192) {
-            rows += batch.num_rows();
-            bytes += batch.get_array_memory_size();
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        let (events, gigabytes) = (count as f64 / seconds / 1e6, bytes as f64 / seconds / 1e9);
-        println!("{name}: {events:.1} M events/s, {rows} rows, {gigabytes:.2} GB/s");
-    }
 }

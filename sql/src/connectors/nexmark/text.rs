@@ -35,22 +35,26 @@ const NAME_MAX: u64 = 20;
 const STRING_MIN: u64 = 3;
 
 /// Many strings in one buffer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Strings {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// Where each begins, and the last one ends.
+    offsets: Vec<usize>,
 }
 
 impl Strings {
+    fn new() -> Self {
+        Self { bytes: Vec::new(), offsets: vec![0] }
+    }
+
     fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
-        self.ends.push(self.bytes.len());
+        self.offsets.push(self.bytes.len());
     }
 
     #[inline]
     fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.bytes[start..self.ends[index]]
+        &self.bytes[self.offsets[index]..self.offsets[index + 1]]
     }
 }
 
@@ -76,11 +80,11 @@ impl Texts {
         let mut texts = Self {
             letters: (0..PLACES + longest).map(|place| letter(letters(place))).collect(),
             words: (0..PLACES + WORDS_MAX)
-                .map(|place| words(place))
+                .map(words)
                 .map(|bits| if below(bits >> 32, 13) == 0 { b' ' } else { letter(bits) })
                 .collect(),
-            channels: Strings::default(),
-            urls: Strings::default(),
+            channels: Strings::new(),
+            urls: Strings::new(),
         };
         let bits = model.bits(Draw::Channels);
         for index in 0..HOT_CHANNELS.len() as u64 + CHANNELS {
