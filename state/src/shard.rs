@@ -47,6 +47,12 @@ impl<K: Key, V: Value> Entries<K, V> {
         self.table().find(slot(hash), |entry| entry.hash == hash && entry.key == *key)
     }
 
+    /// An entry whose key has this hash.
+    #[inline]
+    pub fn find_hash(&self, hash: u64) -> Option<&Entry<K, V>> {
+        self.table().find(slot(hash), |entry| entry.hash == hash)
+    }
+
     /// The place of a key, to be read and written.
     #[inline]
     pub fn entry(&mut self, hash: u64, is_key: impl Fn(&K) -> bool) -> hash_table::Entry<'_, Entry<K, V>> {

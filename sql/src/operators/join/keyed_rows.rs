@@ -141,6 +141,15 @@ impl KeyedRows {
         }
     }
 
+    /// Reads a little of each key's rows, so that they are in the processor's caches when they are needed. Where there are many keys,
+    /// most of the time goes into waiting for memory.
+    pub(super) fn prefetch(&mut self, namespace: Namespace, hashes: &[u64]) -> Result<(), StateError> {
+        let space = self.table.select(namespace)?;
+        let read = hashes.iter().map(|hash| space.peek(*hash).map_or(0, Chunk::chunks));
+        std::hint::black_box(read.fold(0, |all, chunks| all ^ chunks));
+        Ok(())
+    }
+
     /// Shows the next chunk of a key, with its number. Returns whether there was a next one.
     #[inline]
     pub(super) fn read_next(

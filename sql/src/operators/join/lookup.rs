@@ -160,11 +160,8 @@ impl LookupJoin {
         let mut out = Emission::default();
         let mut next = complete.start;
         let mut pad = |until: usize, has_match: &[bool], out: &mut Emission| {
-            for row in next..until {
-                if self.kind == JoinKind::Left && !has_match[row] {
-                    out.push(row as u32, NO_ROW, kind(row));
-                }
-            }
+            let unmatched = (next..until).filter(|row| self.kind == JoinKind::Left && !has_match[*row]);
+            unmatched.for_each(|row| out.push(row as u32, NO_ROW, kind(row)));
             next = next.max(until);
         };
         for pair in (0..lefts.len()).filter(|pair| mask.as_ref().is_none_or(|mask| mask.value(*pair))) {

@@ -26,6 +26,9 @@ use crate::{
 /// All rows are in one namespace.
 const ALL: i64 = 0;
 
+/// The state of so many rows is read ahead.
+const PREFETCHED_ROWS: usize = 64;
+
 /// Makes regular joins.
 ///
 /// The output is a changelog as Flink's: an outer row comes out padded with nulls as long as it has no match, which is taken
@@ -169,6 +172,10 @@ impl Input {
     ) -> Result<(), TaskError> {
         let encoded = self.side.encode(&batch.rows)?;
         for row in (0..batch.len()).filter(|row| keys.can_match(*row)) {
+            if row % PREFETCHED_ROWS == 0 {
+                let rows = row..batch.len().min(row + PREFETCHED_ROWS);
+                self.rows.prefetch(ALL, keys.hashes(rows))?;
+            }
             let bytes = encoded.get(row);
             if batch.kind(row).is_addition() {
                 let record = Record { row: bytes, count: 1, matches: matches[row], time: now_ms };
@@ -228,6 +235,10 @@ struct Probe<'a> {
 impl Probe<'_> {
     fn run(&mut self, emit: &mut Emit<'_>) -> Result<(), TaskError> {
         for row in (0..self.batch.len()).filter(|row| self.keys.can_match(*row)) {
+            if row % PREFETCHED_ROWS == 0 {
+                let rows = row..self.batch.len().min(row + PREFETCHED_ROWS);
+                self.other.rows.prefetch(ALL, self.keys.hashes(rows))?;
+            }
             let mut cursor = Cursor::default();
             while self.collect(row, &mut cursor)? {
                 if self.pairs.is_full() {

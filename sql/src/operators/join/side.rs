@@ -1,5 +1,7 @@
 //! One input of a join: its keys, and its rows as bytes.
 
+use std::ops::Range;
+
 use arrow::{
     array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray},
     buffer::NullBuffer,
@@ -87,6 +89,11 @@ impl RowKeys {
     #[inline]
     pub(super) fn get(&self, row: usize) -> KeyRef<'_> {
         KeyRef { hash: self.keys.hash(row), bytes: self.keys.bytes(row) }
+    }
+
+    /// The hashes of the keys of these rows.
+    pub(super) fn hashes(&self, rows: Range<usize>) -> &[u64] {
+        &self.keys.hashes()[rows]
     }
 
     /// Whether a row can match at all.
