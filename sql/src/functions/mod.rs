@@ -13,3 +13,8 @@ pub fn lookup(name: &str) -> Option<Arc<ScalarUDF>> {
     let name = name.to_ascii_lowercase();
     scalar_functions().into_iter().find(|f| f.name() == name || f.aliases().iter().any(|a| *a == name))
 }
+
+/// The function that a class of Flink's users implements.
+pub fn of_class(class: &str) -> Option<&'static str> {
+    (class == "com.github.nexmark.flink.udf.CountChar").then_some("count_char")
+}

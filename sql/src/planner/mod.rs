@@ -10,7 +10,7 @@ mod physical;
 mod relation;
 mod row_number;
 
-pub use context::Context;
+pub use context::{Context, query_location};
 pub use errors::sql_error;
 pub use physical::{PhysicalPlanner, PlanOptions, Rel, SinkTarget};
 

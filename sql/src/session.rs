@@ -1,0 +1,513 @@
+//! A session: executes statements one by one. What it makes of INSERTs are jobs, as texts that can be stored and compiled
+//! again.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::sql::sqlparser::ast::{ObjectName, Query};
+use headwater_core::options::JobOptions;
+
+use crate::{
+    catalog::{CATALOG, Catalog, CatalogEntry, DATABASE, table_name},
+    connectors::TableSink,
+    error::{Location, SqlError},
+    explain,
+    functions,
+    parser::{
+        AlterTable, ColumnKind, Drop, Explain, FunctionDefinition, Insert, ObjectKind, Show, Statement,
+        StatementKind, TableChange, parse_script,
+    },
+    planner::{self, PhysicalPlanner, SinkTarget},
+    runtime::{Distribution, Node, NodeKind, SqlJob, StreamPlan},
+    settings::Settings,
+    types::spelling,
+};
+
+/// The name of the program that runs SQL.
+pub const PROGRAM: &str = "sql";
+
+/// The argument with the script.
+pub const SCRIPT: &str = "script";
+
+/// What came of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is done; there is nothing to show.
+    Done,
+    /// Something to show: columns and rows.
+    Rows {
+        /// The columns' names.
+        columns: Vec<String>,
+        /// The rows.
+        rows: Vec<Vec<String>>,
+    },
+    /// A text to show.
+    Text(String),
+    /// A job to be submitted.
+    Job(JobRequest),
+    /// A query whose results are wanted.
+    Query(QueryRequest),
+}
+
+/// A job, as it is submitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRequest {
+    /// `pipeline.name`, or what the job writes to.
+    pub name: String,
+    /// The statements that it needs, itself last.
+    pub script: String,
+    /// The options with what was set.
+    pub options: JobOptions,
+    /// Whether the next statement waits for its end: `table.dml-sync`.
+    pub is_synchronous: bool,
+}
+
+/// A query, as it is previewed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryRequest {
+    /// The statements that it needs, itself last.
+    pub script: String,
+    /// The columns of its results: names and Flink's types.
+    pub columns: Vec<(String, String)>,
+    /// Whether results may be updated.
+    pub is_updating: bool,
+    /// The options with what was set.
+    pub options: JobOptions,
+}
+
+/// What statements have made so far.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    catalog: Catalog,
+    settings: Settings,
+    /// The texts of the statements that made it so.
+    history: Vec<String>,
+    options: JobOptions,
+}
+
+impl Session {
+    /// A session whose jobs have these options, unless statements set others.
+    pub fn new(options: JobOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// What there is by name.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What was set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Executes all statements of a script, until one fails.
+    pub fn execute_script(&mut self, text: &str) -> Result<Vec<Outcome>, SqlError> {
+        parse_script(text)?.iter().map(|statement| self.execute(statement)).collect()
+    }
+
+    /// Executes a statement.
+    pub fn execute(&mut self, statement: &Statement) -> Result<Outcome, SqlError> {
+        self.run(statement).map_err(|error| error.at(statement.location))
+    }
+
+    fn run(&mut self, statement: &Statement) -> Result<Outcome, SqlError> {
+        let outcome = match &statement.kind {
+            StatementKind::CreateTable(table) => {
+                let mut table = (**table).clone();
+                let Some(query) = table.query.take() else {
+                    self.catalog.create_table(table)?;
+                    self.history.push(statement.text.clone());
+                    return Ok(Outcome::Done);
+                };
+                return Err(SqlError::new("CREATE TABLE … AS SELECT is not supported")
+                    .hint("expected CREATE TABLE with columns, then INSERT INTO")
+                    .at(planner_location(&query)));
+            }
+            StatementKind::CreateView(view) => {
+                self.catalog.create_view((**view).clone())?;
+                // A view that cannot be planned is refused when it is made.
+                let name = table_name(&view.name)?;
+                if let Err(error) = planner::plan_query(&self.catalog, &view.query) {
+                    self.catalog.drop_entry(&name);
+                    return Err(error);
+                }
+                Outcome::Done
+            }
+            StatementKind::CreateFunction(function) => self.create_function(function)?,
+            StatementKind::Drop(drop) => self.drop_object(drop)?,
+            StatementKind::AlterTable(change) => self.alter_table(change)?,
+            StatementKind::Set(None) => {
+                let rows = self.settings.iter().map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect();
+                return Ok(Outcome::Rows { columns: vec!["key".to_owned(), "value".to_owned()], rows });
+            }
+            StatementKind::Set(Some((key, value))) => {
+                let before = self.settings.clone();
+                self.settings.set(key, value)?;
+                if let Err(error) = self.settings.job_options(self.options.clone()) {
+                    self.settings = before;
+                    return Err(error);
+                }
+                Outcome::Done
+            }
+            StatementKind::Reset(key) => {
+                self.settings.reset(key.as_deref());
+                Outcome::Done
+            }
+            StatementKind::Use(name) if name.to_string() == DATABASE => Outcome::Done,
+            StatementKind::UseCatalog(name) if name.value == CATALOG => Outcome::Done,
+            StatementKind::Use(name) => return Err(no_other(&name.to_string())),
+            StatementKind::UseCatalog(name) => return Err(no_other(&name.value)),
+            StatementKind::Show(show) => return self.show(show),
+            StatementKind::Describe(name) => return self.describe(name),
+            StatementKind::Explain(explain) => return self.explain(explain).map(Outcome::Text),
+            StatementKind::Insert(insert) => {
+                return self.job(statement, std::slice::from_ref(insert));
+            }
+            StatementKind::StatementSet(inserts) => return self.job(statement, inserts),
+            StatementKind::Query(query) => return self.query(statement, query).map(Outcome::Query),
+        };
+        self.history.push(statement.text.clone());
+        Ok(outcome)
+    }
+
+    fn create_function(&mut self, function: &FunctionDefinition) -> Result<Outcome, SqlError> {
+        let name = function.name.to_string();
+        let Some(built_in) = functions::of_class(&function.class) else {
+            return Err(SqlError::new(format!("the class `{}` cannot be run: there is no JVM here", function.class))
+                .hint("expected a class whose function is built in, such as com.github.nexmark.flink.udf.CountChar")
+                .at(function.location));
+        };
+        if self.catalog.function(&name).is_some() && !function.if_not_exists {
+            return Err(SqlError::new(format!("the function `{name}` exists already")).at(function.location));
+        }
+        self.catalog.create_function(&name, built_in);
+        Ok(Outcome::Done)
+    }
+
+    fn drop_object(&mut self, drop: &Drop) -> Result<Outcome, SqlError> {
+        let name = table_name(&drop.name).map_err(|error| error.at(drop.location))?;
+        let is_there = match (drop.kind, self.catalog.get(&name)) {
+            (ObjectKind::Function, _) => self.catalog.drop_function(&name),
+            (ObjectKind::Table, Some(CatalogEntry::Table(_))) | (ObjectKind::View, Some(CatalogEntry::View(_))) => {
+                self.catalog.drop_entry(&name)
+            }
+            _ => false,
+        };
+        if is_there || drop.if_exists {
+            return Ok(Outcome::Done);
+        }
+        let what = drop.kind.to_string().to_lowercase();
+        Err(SqlError::new(format!("{what} `{name}` does not exist")).hint("say IF EXISTS").at(drop.location))
+    }
+
+    fn alter_table(&mut self, change: &AlterTable) -> Result<Outcome, SqlError> {
+        let name = table_name(&change.name).map_err(|error| error.at(change.location))?;
+        let entry = match self.catalog.require(&name) {
+            Err(_) if change.if_exists => return Ok(Outcome::Done),
+            entry => entry.map_err(|error| error.at(change.location))?,
+        };
+        let CatalogEntry::Table(table) = entry else {
+            return Err(SqlError::new(format!("`{name}` is a view: expected a table")).at(change.location));
+        };
+        let mut definition = table.definition.clone();
+        match &change.change {
+            TableChange::Rename(new) => definition.name = new.clone(),
+            TableChange::Set(options) => {
+                for option in options {
+                    definition.options.retain(|(key, _, _)| *key != option.0);
+                    definition.options.push(option.clone());
+                }
+            }
+            TableChange::Reset(keys) => {
+                definition.options.retain(|(key, _, _)| !keys.iter().any(|(reset, _)| reset == key));
+            }
+        }
+        self.catalog.replace_table(&name, definition)?;
+        Ok(Outcome::Done)
+    }
+
+    fn show(&self, show: &Show) -> Result<Outcome, SqlError> {
+        let list = |title: &str, names: Vec<String>| Outcome::Rows {
+            columns: vec![title.to_owned()],
+            rows: names.into_iter().map(|name| vec![name]).collect(),
+        };
+        let entries = |wanted: fn(&CatalogEntry) -> bool| {
+            self.catalog.entries().filter(|(_, entry)| wanted(entry)).map(|(name, _)| name.to_owned()).collect()
+        };
+        Ok(match show {
+            Show::Tables => list("table name", entries(|_| true)),
+            Show::Views => list("view name", entries(|entry| matches!(entry, CatalogEntry::View(_)))),
+            Show::Functions { user: true } => list("function name", self.catalog.functions().map(str::to_owned).collect()),
+            Show::Functions { user: false } => {
+                let mut names: Vec<String> =
+                    functions::scalar_functions().iter().map(|function| function.name().to_owned()).collect();
+                names.extend(planner::aggregates::names());
+                names.extend(self.catalog.functions().map(str::to_owned));
+                names.sort();
+                names.dedup();
+                list("function name", names)
+            }
+            Show::Catalogs => list("catalog name", vec![CATALOG.to_owned()]),
+            Show::CurrentCatalog => list("current catalog name", vec![CATALOG.to_owned()]),
+            Show::Databases => list("database name", vec![DATABASE.to_owned()]),
+            Show::CurrentDatabase => list("current database name", vec![DATABASE.to_owned()]),
+            Show::Columns(name) => self.describe(name)?,
+            Show::CreateTable(name) | Show::CreateView(name) => {
+                let wanted = table_name(name)?;
+                self.catalog.require(&wanted)?;
+                let is_its = |text: &&String| {
+                    parse_script(text).is_ok_and(|statements| {
+                        statements.iter().any(|statement| match &statement.kind {
+                            StatementKind::CreateTable(table) => table_name(&table.name).is_ok_and(|name| name == wanted),
+                            StatementKind::CreateView(view) => table_name(&view.name).is_ok_and(|name| name == wanted),
+                            _ => false,
+                        })
+                    })
+                };
+                Outcome::Text(self.history.iter().rev().find(is_its).cloned().unwrap_or_default())
+            }
+        })
+    }
+
+    fn describe(&self, name: &ObjectName) -> Result<Outcome, SqlError> {
+        let wanted = table_name(name)?;
+        let titles = ["name", "type", "null", "key", "extras", "watermark"].map(str::to_owned).to_vec();
+        let (definition, schema) = match self.catalog.require(&wanted)? {
+            CatalogEntry::Table(table) => (Some(table.definition.clone()), self.schema_of(name)?),
+            CatalogEntry::View(_) => (None, self.schema_of(name)?),
+        };
+        let rows = schema.fields().iter().map(|field| {
+            let column = definition.as_ref().and_then(|table| table.columns.iter().find(|column| column.name == *field.name()));
+            let is_key = definition.as_ref().is_some_and(|table| table.primary_key.iter().any(|key| key.value == *field.name()));
+            let watermark = definition
+                .as_ref()
+                .and_then(|table| table.watermark.as_ref())
+                .filter(|watermark| watermark.column.last().is_some_and(|column| column.value == *field.name()));
+            let nullable = match column.map(|column| &column.kind) {
+                Some(ColumnKind::Physical { nullable, .. } | ColumnKind::Metadata { nullable, .. }) => *nullable,
+                _ => true,
+            };
+            let extras = match column.map(|column| &column.kind) {
+                Some(ColumnKind::Computed(expr)) => format!("AS {expr}"),
+                Some(ColumnKind::Metadata { key, is_virtual, .. }) => {
+                    format!("METADATA FROM '{key}'{}", if *is_virtual { " VIRTUAL" } else { "" })
+                }
+                _ => String::new(),
+            };
+            vec![
+                field.name().clone(),
+                spelling(field.data_type()),
+                nullable.to_string().to_uppercase(),
+                if is_key { format!("PRI({})", field.name()) } else { String::new() },
+                extras,
+                watermark.map_or_else(String::new, |watermark| watermark.expr.to_string()),
+            ]
+        });
+        Ok(Outcome::Rows { columns: titles, rows: rows.collect() })
+    }
+
+    /// The columns of a table or view.
+    pub fn schema_of(&self, name: &ObjectName) -> Result<SchemaRef, SqlError> {
+        let statements = parse_script(&format!("SELECT * FROM {}", quoted(&table_name(name)?)))?;
+        let Some(StatementKind::Query(query)) = statements.first().map(|statement| &statement.kind) else {
+            return Err(SqlError::new("expected a table"));
+        };
+        let plans = planner::plan_query(&self.catalog, query)?;
+        Ok(Arc::new(plans.initial.schema().as_arrow().clone()))
+    }
+
+    fn explain(&self, explain: &Explain) -> Result<String, SqlError> {
+        let options = self.settings.job_options(self.options.clone())?;
+        let mut planner = PhysicalPlanner::new(self.settings.plan_options(&options));
+        let mut text = String::new();
+        match &explain.statement {
+            StatementKind::Query(query) => {
+                let plans = planner::plan_query(&self.catalog, query)?;
+                text.push_str(&explain::logical(&plans));
+                planner.query(&plans.optimized)?;
+            }
+            StatementKind::Insert(insert) => {
+                text.push_str(&explain::logical(&self.plan_insert(&mut planner, insert)?));
+            }
+            StatementKind::StatementSet(inserts) => {
+                for insert in inserts {
+                    text.push_str(&explain::logical(&self.plan_insert(&mut planner, insert)?));
+                }
+            }
+            _ => return Err(SqlError::new("EXPLAIN takes a query, an INSERT or a statement set")),
+        }
+        text.push('\n');
+        text.push_str(&explain::physical(&planner.plan));
+        Ok(text)
+    }
+
+    fn plan_insert(&self, planner: &mut PhysicalPlanner, insert: &Insert) -> Result<planner::LogicalPlans, SqlError> {
+        let at = insert.location;
+        let name = table_name(&insert.table).map_err(|error| error.at(at))?;
+        let CatalogEntry::Table(table) = self.catalog.require(&name).map_err(|error| error.at(at))? else {
+            return Err(SqlError::new(format!("`{name}` is a view: expected a table to insert into")).at(at));
+        };
+        if insert.overwrite {
+            return Err(SqlError::new("INSERT OVERWRITE is for batch jobs: expected INSERT INTO").at(at));
+        }
+        if !insert.partition.is_empty() {
+            return Err(SqlError::new("PARTITION (…) in INSERT is not supported").hint("give the partition's columns in the query").at(at));
+        }
+        let mut descriptor = table.descriptor.clone();
+        descriptor.options.extend(insert.hints.iter().map(|(key, value, _)| (key.clone(), value.clone())));
+        let is_virtual = |name: &str| {
+            table.definition.columns.iter().any(|column| {
+                column.name == name && matches!(column.kind, ColumnKind::Metadata { is_virtual: true, .. })
+            })
+        };
+        let place = |name: &str| descriptor.schema.index_of(name).ok();
+        let writable: Vec<usize> = table
+            .definition
+            .columns
+            .iter()
+            .filter(|column| !is_virtual(&column.name))
+            .filter_map(|column| place(&column.name))
+            .collect();
+        let columns = insert
+            .columns
+            .iter()
+            .map(|column| {
+                place(&column.value).filter(|place| writable.contains(place)).ok_or_else(|| {
+                    let known = writable.iter().map(|place| descriptor.schema.field(*place).name().as_str());
+                    SqlError::new(format!("`{name}` has no column `{}` to insert into", column.value))
+                        .did_you_mean(&column.value, known)
+                        .at(at)
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let plans = planner::plan_query(&self.catalog, &insert.query)?;
+        let rel = planner.query(&plans.optimized).map_err(|error| error.at(planner_location(&insert.query)))?;
+        let target = SinkTarget {
+            table: &descriptor,
+            writable,
+            columns: (!columns.is_empty()).then_some(columns),
+        };
+        planner.sink(rel, plans.optimized.schema(), &target).map_err(|error| error.at(at))?;
+        Ok(plans)
+    }
+
+    fn plan_inserts(&self, inserts: &[Insert], options: &JobOptions) -> Result<StreamPlan, SqlError> {
+        let mut planner = PhysicalPlanner::new(self.settings.plan_options(options));
+        for insert in inserts {
+            self.plan_insert(&mut planner, insert)?;
+        }
+        Ok(planner.plan)
+    }
+
+    fn job(&self, statement: &Statement, inserts: &[Insert]) -> Result<Outcome, SqlError> {
+        let options = self.settings.job_options(self.options.clone())?;
+        let plan = self.plan_inserts(inserts, &options)?;
+        SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
+        let tables: Vec<String> = inserts.iter().map(|insert| insert.table.to_string()).collect();
+        let name = match self.settings.get("pipeline.name") {
+            Some(name) => name.to_owned(),
+            None => format!("insert-into_{}", tables.join(",")),
+        };
+        let is_synchronous = self.settings.get("table.dml-sync").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        Ok(Outcome::Job(JobRequest { name, script: self.script(&statement.text), options, is_synchronous }))
+    }
+
+    fn query(&self, statement: &Statement, query: &Query) -> Result<QueryRequest, SqlError> {
+        let options = self.settings.job_options(self.options.clone())?;
+        let plans = planner::plan_query(&self.catalog, query)?;
+        let mut planner = PhysicalPlanner::new(self.settings.plan_options(&options));
+        let rel = planner.query(&plans.optimized)?;
+        let columns = plans.initial.schema().fields().iter();
+        Ok(QueryRequest {
+            script: self.script(&statement.text),
+            columns: columns.map(|field| (field.name().clone(), spelling(field.data_type()))).collect(),
+            is_updating: rel.is_updating,
+            options,
+        })
+    }
+
+    fn script(&self, last: &str) -> String {
+        let mut script = self.history.join(";\n");
+        if !script.is_empty() {
+            script.push_str(";\n");
+        }
+        script.push_str(last);
+        script.push_str(";\n");
+        script
+    }
+}
+
+/// Compiles the script of a job: its last statement is what the job runs.
+pub fn compile_job(script: &str, options: &JobOptions) -> Result<(String, SqlJob), SqlError> {
+    let (session, last) = replay(script, options)?;
+    let inserts = match &last.kind {
+        StatementKind::Insert(insert) => std::slice::from_ref(&**insert),
+        StatementKind::StatementSet(inserts) => inserts.as_slice(),
+        _ => {
+            return Err(SqlError::new("a job's script ends with INSERT or a statement set").at(last.location));
+        }
+    };
+    let options = session.settings.job_options(options.clone())?;
+    let plan = session.plan_inserts(inserts, &options).map_err(|error| error.at(last.location))?;
+    let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
+    let Outcome::Job(JobRequest { name, .. }) = session.job(&last, inserts)? else {
+        return Err(SqlError::new("a job's script ends with INSERT or a statement set"));
+    };
+    Ok((name, job))
+}
+
+/// Compiles the script of a query, whose results go to `sink`. Everything runs in one subtask.
+pub fn compile_query(script: &str, options: &JobOptions, sink: Arc<dyn TableSink>) -> Result<SqlJob, SqlError> {
+    let (session, last) = replay(script, options)?;
+    let StatementKind::Query(query) = &last.kind else {
+        return Err(SqlError::new("a preview's script ends with a query").at(last.location));
+    };
+    let options = JobOptions { parallelism: 1, ..session.settings.job_options(options.clone())? };
+    let plans = planner::plan_query(&session.catalog, query)?;
+    let mut planner = PhysicalPlanner::new(session.settings.plan_options(&options));
+    let rel = planner.query(&plans.optimized).map_err(|error| error.at(last.location))?;
+    planner.plan.add(Node {
+        name: "Collect".to_owned(),
+        kind: NodeKind::Sink(sink),
+        inputs: vec![(rel.node, Distribution::Single)],
+        parallelism: Some(1),
+        schema: rel.schema.clone(),
+        is_updating: rel.is_updating,
+        state: String::new(),
+        idle_timeout_ms: None,
+    });
+    SqlJob::new(&planner.plan, &options).map_err(|error| SqlError::new(error.to_string()))
+}
+
+/// Executes all but the last statement of a script.
+fn replay(script: &str, options: &JobOptions) -> Result<(Session, Statement), SqlError> {
+    let mut statements = parse_script(script)?;
+    let Some(last) = statements.pop() else {
+        return Err(SqlError::new("the script has no statement"));
+    };
+    let mut session = Session::new(options.clone());
+    for statement in &statements {
+        match session.execute(statement)? {
+            Outcome::Job(_) | Outcome::Query(_) => {
+                return Err(SqlError::new("a job is one INSERT or one statement set, at the end of its script")
+                    .hint("put several INSERTs into EXECUTE STATEMENT SET BEGIN … END")
+                    .at(statement.location));
+            }
+            _ => {}
+        }
+    }
+    Ok((session, last))
+}
+
+fn planner_location(query: &Query) -> Location {
+    planner::query_location(query)
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn no_other(name: &str) -> SqlError {
+    SqlError::new(format!("`{name}` does not exist: there is only `{CATALOG}`.`{DATABASE}`"))
+}
