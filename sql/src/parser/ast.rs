@@ -211,6 +211,8 @@ pub struct ViewDefinition {
     pub query: Box<Query>,
     /// The query's text.
     pub query_text: String,
+    /// Where that begins.
+    pub query_location: Location,
 }
 
 /// `CREATE FUNCTION`.

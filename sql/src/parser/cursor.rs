@@ -8,6 +8,9 @@ use datafusion::sql::sqlparser::{
 
 use crate::error::{Location, SqlError};
 
+/// How errors call it.
+pub(super) const END_OF_SCRIPT: &str = "the end of the script";
+
 pub(crate) type Parsed<T> = Result<T, ParserError>;
 
 pub(crate) fn place(at: tokenizer::Location) -> Location {
@@ -123,8 +126,7 @@ pub(crate) fn sql_error(error: ParserError) -> SqlError {
     let message = match message.split_once(", found: ") {
         Some((wanted, found)) => {
             let wanted = wanted.strip_prefix("Expected: ").unwrap_or(wanted);
-            let found =
-                if found == "EOF" { "the end of the script".to_owned() } else { format!("`{found}`") };
+            let found = if found == "EOF" { END_OF_SCRIPT.to_owned() } else { format!("`{found}`") };
             format!("expected {wanted}, found {found}")
         }
         None => lower_first(message),

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use datafusion::sql::sqlparser::{
-    ast::{self, BinaryOperator, CastKind, Expr, UnaryOperator},
+    ast::{BinaryOperator, CastKind, Expr, UnaryOperator},
     dialect::{Dialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
@@ -78,7 +78,11 @@ impl FlinkDialect {
         if p.peek_token_ref().token == Token::DoubleColon {
             return error("`::` is not part of Flink's SQL: expected `CAST(… AS …)`", here(p));
         }
-        if next_is(p, &["IS", "JSON"]) || next_is(p, &["IS", "NOT", "JSON"]) {
+        let is_json = next_is(p, &["IS", "JSON"]) || next_is(p, &["IS", "NOT", "JSON"]);
+        if is_json && !json::is_text(left) {
+            return error("expected a string before IS JSON", here(p));
+        }
+        if is_json {
             return json::is_json(p, left).map(Some);
         }
         let negated = next_is(p, &["NOT", "BETWEEN"]);
@@ -87,6 +91,9 @@ impl FlinkDialect {
         let Some(symmetric) = symmetry.filter(|word| word == "SYMMETRIC" || word == "ASYMMETRIC") else {
             return Ok(None);
         };
+        if matches!(left, Expr::Between { .. }) {
+            return error("expected parentheses around BETWEEN before another", here(p));
+        }
         (0..=after).for_each(|_| p.advance_token());
         let low = p.parse_subexpr(self.prec_value(Precedence::Between))?;
         p.expect_keyword_is(Keyword::AND)?;
@@ -151,12 +158,6 @@ fn left_operand(expr: &Expr) -> Option<&Expr> {
         | Expr::Cast { expr, .. } => Some(expr),
         Expr::AtTimeZone { timestamp, .. } => Some(timestamp),
         Expr::AnyOp { left, .. } | Expr::AllOp { left, .. } => Some(left),
-        Expr::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) => {
-            match list.args.first() {
-                Some(ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(first))) => Some(first),
-                _ => None,
-            }
-        }
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The JSON functions, whose arguments have clauses: these become strings, behind or before the other arguments.
 
 use datafusion::sql::sqlparser::{
-    ast::{CastKind, Expr, Value},
+    ast::{CastKind, Expr, UnaryOperator, Value},
     parser::Parser,
     tokenizer::Token,
 };
@@ -179,6 +179,15 @@ fn json_and_path(p: &mut Parser<'_>) -> Parsed<Vec<Expr>> {
     let json = p.parse_expr()?;
     p.expect_token(&Token::Comma)?;
     Ok(vec![json, p.parse_expr()?])
+}
+
+/// Whether an expression may be a string, so far as that can be seen: not the result of another `IS JSON`.
+pub(super) fn is_text(expr: &Expr) -> bool {
+    match expr {
+        Expr::UnaryOp { op: UnaryOperator::Not, .. } => false,
+        Expr::Function(function) => function.name.to_string() != "IS_JSON",
+        _ => true,
+    }
 }
 
 /// `x IS [NOT] JSON [VALUE | SCALAR | ARRAY | OBJECT]`: `IS_JSON(x, kind)`.

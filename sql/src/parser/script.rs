@@ -8,13 +8,13 @@ use datafusion::sql::sqlparser::{
 };
 
 use super::{
-    ast::Statement,
+    ast::{Statement, StatementKind},
     cursor::{self, Parsed, here, place},
     dialect::FlinkDialect,
     hints::Hints,
     statements,
 };
-use crate::error::SqlError;
+use crate::error::{Location, SqlError};
 
 /// How deep queries and expressions may nest.
 const DEPTH_MAX: usize = 128;
@@ -34,6 +34,8 @@ pub fn parse_script(text: &str) -> Result<Vec<Statement>, SqlError> {
     let dialect = FlinkDialect::default().with_hints(Hints::read(&tokens, &dialect)?);
     let steps = 10_000 + 100 * tokens.len();
     let lines = Lines::of(text);
+    let end_of_script =
+        tokens.last().map_or(tokenizer::Location { line: 1, column: 1 }, |token| token.span.end);
     let mut p = Parser::new(&dialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
     let mut script = Vec::new();
     loop {
@@ -44,8 +46,12 @@ pub fn parse_script(text: &str) -> Result<Vec<Statement>, SqlError> {
         dialect.allow(steps);
         let start = p.peek_token_ref().span.start;
         let parsed = statement(&mut p, &dialect);
-        let end = p.get_current_token().span.end;
-        let kind = parsed.map_err(|error| error.at(place(start)))?;
+        let mut kind = parsed.map_err(|error| {
+            // A missing token has no place; the others have theirs.
+            let missing = error.message.ends_with(cursor::END_OF_SCRIPT);
+            error.at(place(if missing { end_of_script } else { start }))
+        })?;
+        let end = end_of_last(&p);
         if let Some(at) = dialect.hints.borrow().left_before(end) {
             return Err(SqlError::new(
                 "expected the hint OPTIONS behind the name of a table that is read or written",
@@ -53,11 +59,24 @@ pub fn parse_script(text: &str) -> Result<Vec<Statement>, SqlError> {
             .at(at));
         }
         let span = lines.bytes(start, end);
+        if let StatementKind::CreateView(view) = &mut kind {
+            let Location { line, column } = view.query_location;
+            view.query_text = text[lines.byte(tokenizer::Location { line, column })..span.end].to_owned();
+        }
         script.push(Statement { kind, text: text[span.clone()].to_owned(), span, location: place(start) });
     }
 }
 
-fn statement(p: &mut Parser<'_>, dialect: &FlinkDialect) -> Result<super::StatementKind, SqlError> {
+/// The end of the last token that was taken.
+fn end_of_last(p: &Parser<'_>) -> tokenizer::Location {
+    let mut index = p.get_current_index();
+    while index > 0 && matches!(p.token_at(index).token, Token::Whitespace(_) | Token::EOF) {
+        index -= 1;
+    }
+    p.token_at(index).span.end
+}
+
+fn statement(p: &mut Parser<'_>, dialect: &FlinkDialect) -> Result<StatementKind, SqlError> {
     let mut kind = statements::statement(p).map_err(cursor::sql_error)?;
     end_of_statement(p).map_err(cursor::sql_error)?;
     super::normalize::statement(&mut kind, dialect)?;
@@ -74,9 +93,10 @@ fn end_of_statement(p: &Parser<'_>) -> Parsed<()> {
 /// Refuses what can't be read in reasonable time or depth, and what isn't a token of Flink's.
 fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_)));
-    let mut open: Vec<bool> = Vec::new();
+    // Of each open parenthesis: whether a table may be in it, and whether it is the second of two.
+    let mut open: Vec<(bool, bool)> = Vec::new();
     let mut operations = 0;
-    let mut before: [Option<&Token>; 2] = [None, None];
+    let mut before: Option<&Token> = None;
     for token in words {
         let refuse = |message: &str| Err(SqlError::new(message).at(place(token.span.start)));
         match &token.token {
@@ -86,16 +106,16 @@ fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
                 );
             }
             Token::LParen => {
-                let table = |token: &Token| match token {
-                    Token::LParen | Token::Comma => true,
-                    Token::Word(word) => {
-                        ["FROM", "JOIN"].iter().any(|table| word.value.eq_ignore_ascii_case(table))
+                let entry = match before {
+                    Some(Token::LParen) => open.last().map_or((false, false), |(table, _)| (*table, *table)),
+                    Some(Token::Comma) => (true, false),
+                    Some(Token::Word(word)) => {
+                        (["FROM", "JOIN"].iter().any(|w| word.value.eq_ignore_ascii_case(w)), false)
                     }
-                    _ => false,
+                    _ => (false, false),
                 };
-                let doubled = before[0] == Some(&Token::LParen) && before[1].is_some_and(table);
-                open.push(doubled);
-                if open.iter().filter(|doubled| **doubled).count() > DOUBLED_MAX {
+                open.push(entry);
+                if open.iter().filter(|(_, doubled)| *doubled).count() > DOUBLED_MAX {
                     return refuse("the statement has too many parentheses within each other");
                 }
             }
@@ -117,7 +137,7 @@ fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
             }
             _ => {}
         }
-        before = [Some(&token.token), before[0]];
+        before = Some(&token.token);
     }
     Ok(())
 }
@@ -146,23 +166,6 @@ impl<'a> Lines<'a> {
         let start = self.byte(start);
         start..self.byte(end).max(start)
     }
-}
-
-/// The text of a query that has been read, from its first token to the last that was taken.
-pub(super) fn text_since(p: &Parser<'_>, first: usize) -> String {
-    let mut text = String::new();
-    for index in first..=p.get_current_index() {
-        text.push_str(&p.token_at(index).token.to_string());
-    }
-    text.trim().to_owned()
-}
-
-/// The index of the next token that is not white space.
-pub(super) fn next_index(p: &mut Parser<'_>) -> usize {
-    p.advance_token();
-    let index = p.get_current_index();
-    p.prev_token();
-    index
 }
 
 /// A parser's error for a feature that Flink has and we don't.

@@ -14,7 +14,7 @@ use super::{
     cursor::{
         Parsed, comment, error, expect, expected, here, name, names, next_is, nth_word, options, string, take,
     },
-    script::{next_index, not_supported, text_since},
+    script::not_supported,
     table,
 };
 use crate::error::Location;
@@ -75,11 +75,10 @@ pub(super) fn statement(p: &mut Parser<'_>) -> Parsed<StatementKind> {
     if let Some(words) = UNSUPPORTED.into_iter().find(|words| next_is(p, words)) {
         return not_supported(&words.join(" "), p);
     }
-    if p.peek_token_ref().token == Token::LParen {
+    if query_follows(p) {
         return p.parse_query().map(StatementKind::Query);
     }
     match nth_word(p, 0).as_deref() {
-        Some("SELECT" | "WITH" | "VALUES" | "TABLE") => p.parse_query().map(StatementKind::Query),
         Some("CREATE") => create(p),
         Some("DROP") => drop(p),
         Some("ALTER") => alter(p),
@@ -182,9 +181,8 @@ fn view(p: &mut Parser<'_>, temporary: bool) -> Parsed<StatementKind> {
     let columns = if p.peek_token_ref().token == Token::LParen { names(p)? } else { Vec::new() };
     let comment = comment(p)?;
     expect(p, &["AS"])?;
-    let first = next_index(p);
-    let query = p.parse_query()?;
-    let query_text = text_since(p, first);
+    let query_location = here(p);
+    let query = query(p)?;
     Ok(StatementKind::CreateView(Box::new(ViewDefinition {
         name,
         location,
@@ -193,7 +191,8 @@ fn view(p: &mut Parser<'_>, temporary: bool) -> Parsed<StatementKind> {
         columns,
         comment,
         query,
-        query_text,
+        query_text: String::new(),
+        query_location,
     })))
 }
 
@@ -290,9 +289,12 @@ fn partition_value(p: &mut Parser<'_>) -> Parsed<(Ident, Expr)> {
 }
 
 pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Box<Query>> {
-    let begins = p.peek_token_ref().token == Token::LParen
-        || matches!(nth_word(p, 0).as_deref(), Some("SELECT" | "WITH" | "VALUES" | "TABLE"));
-    if begins { p.parse_query() } else { expected(p, "a query") }
+    if query_follows(p) { p.parse_query() } else { expected(p, "a query") }
+}
+
+fn query_follows(p: &Parser<'_>) -> bool {
+    p.peek_token_ref().token == Token::LParen
+        || matches!(nth_word(p, 0).as_deref(), Some("SELECT" | "WITH" | "VALUES" | "TABLE"))
 }
 
 /// What follows `EXECUTE`.
@@ -308,9 +310,7 @@ fn explainable(p: &mut Parser<'_>, wanted: &str) -> Parsed<StatementKind> {
     if next_is(p, &["INSERT"]) {
         return insert(p).map(|insert| StatementKind::Insert(Box::new(insert)));
     }
-    let begins = p.peek_token_ref().token == Token::LParen
-        || matches!(nth_word(p, 0).as_deref(), Some("SELECT" | "WITH" | "VALUES" | "TABLE"));
-    if begins { p.parse_query().map(StatementKind::Query) } else { expected(p, wanted) }
+    if query_follows(p) { p.parse_query().map(StatementKind::Query) } else { expected(p, wanted) }
 }
 
 /// `INSERT …; INSERT …; END`.

@@ -1,0 +1,441 @@
+//! Functions of strings.
+
+use std::sync::Arc;
+
+use arrow::{array::ArrayRef, datatypes::DataType};
+use datafusion::{
+    common::{Result, exec_err},
+    logical_expr::ScalarUDF,
+};
+
+use super::udf::{Args, Builtin, Kind, a_bigint, a_boolean, a_string, an_int};
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    use Kind::{Any, Int, Text};
+    vec![
+        Builtin::new("SPLIT_INDEX", &[Text, Any, Int], a_string, split_index).udf(),
+        Builtin::new("CHAR_LENGTH", &[Text], an_int, char_length)
+            .alias(&["CHARACTER_LENGTH", "LENGTH"])
+            .udf(),
+        Builtin::new("COUNT_CHAR", &[Text, Text], a_bigint, count_char).udf(),
+        Builtin::new("CONCAT", &[], a_string, concat).rest(Text).udf(),
+        Builtin::new("CONCAT_WS", &[Text], a_string, concat_ws).rest(Text).udf(),
+        Builtin::new("SUBSTRING", &[Text, Int], a_string, substring)
+            .optional(&[Int])
+            .alias(&["SUBSTR"])
+            .udf(),
+        Builtin::new("LEFT", &[Text, Int], a_string, |args| side(args, true)).udf(),
+        Builtin::new("RIGHT", &[Text, Int], a_string, |args| side(args, false)).udf(),
+        Builtin::new("POSITION", &[Text, Text], an_int, |args| position(args, 1, 0)).udf(),
+        Builtin::new("INSTR", &[Text, Text], an_int, instr).optional(&[Int, Int]).udf(),
+        Builtin::new("LOCATE", &[Text, Text], an_int, |args| position(args, 1, 0)).optional(&[Int]).udf(),
+        Builtin::new("LPAD", &[Text, Int, Text], a_string, |args| pad(args, true)).udf(),
+        Builtin::new("RPAD", &[Text, Int, Text], a_string, |args| pad(args, false)).udf(),
+        Builtin::new("REPEAT", &[Text, Int], a_string, repeat).udf(),
+        Builtin::new("REVERSE", &[Text], a_string, reverse).udf(),
+        Builtin::new("INITCAP", &[Text], a_string, initcap).udf(),
+        Builtin::new("OVERLAY", &[Text, Text, Int], a_string, overlay).optional(&[Int]).udf(),
+        Builtin::new("REPLACE", &[Text, Text, Text], a_string, replace).udf(),
+        Builtin::new("TRANSLATE", &[Text, Text, Text], a_string, translate).alias(&["TRANSLATE3"]).udf(),
+        Builtin::new("BTRIM", &[Text], a_string, |args| trim(args, true, true)).optional(&[Text]).udf(),
+        Builtin::new("LTRIM", &[Text], a_string, |args| trim(args, true, false)).optional(&[Text]).udf(),
+        Builtin::new("RTRIM", &[Text], a_string, |args| trim(args, false, true)).optional(&[Text]).udf(),
+        Builtin::new("ASCII", &[Text], an_int, ascii).udf(),
+        Builtin::new("CHR", &[Int], a_string, chr).udf(),
+        Builtin::new("IS_ALPHA", &[Text], a_boolean, |args| all(args, char::is_alphabetic)).udf(),
+        Builtin::new("IS_DIGIT", &[Text], a_boolean, |args| all(args, |c| c.is_ascii_digit())).udf(),
+        Builtin::new("IS_DECIMAL", &[Text], a_boolean, is_decimal).udf(),
+        Builtin::new("STARTSWITH", &[Text, Text], a_boolean, |args| {
+            edges(args, |text, edge| text.starts_with(edge))
+        })
+        .udf(),
+        Builtin::new("ENDSWITH", &[Text, Text], a_boolean, |args| {
+            edges(args, |text, edge| text.ends_with(edge))
+        })
+        .udf(),
+    ]
+}
+
+/// `SPLIT_INDEX(text, separator, n)`: the n-th part, counted from 0; the separator may be a character's number.
+fn split_index(args: &Args) -> Result<ArrayRef> {
+    let (texts, indices) = (args.text(0)?, args.int(2)?);
+    let numbers;
+    let separator: Box<dyn Fn(usize) -> Option<String>> = match args.raw(1).data_type() {
+        DataType::Utf8 => {
+            let separators = args.text(1)?;
+            if let Some(separator) = separators.constant() {
+                let Some(separator) = separator.filter(|separator| !separator.is_empty()) else {
+                    return args.parts(|_| Ok(None));
+                };
+                return split_at(args, separator);
+            }
+            Box::new(move |row| separators.get(row).map(str::to_owned))
+        }
+        data_type if data_type.is_integer() => {
+            numbers = arrow::compute::cast(&args.array(1)?, &DataType::Int64)?;
+            let numbers = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&numbers);
+            Box::new(move |row| {
+                let valid = arrow::array::Array::is_valid(numbers, row);
+                let code = if valid { u8::try_from(numbers.value(row)).ok()? } else { return None };
+                Some(char::from(code).to_string())
+            })
+        }
+        other => return exec_err!("argument 2 of SPLIT_INDEX has to be a STRING or INT, found {other}"),
+    };
+    args.parts(|row| {
+        let (Some(text), Some(separator), Some(index)) = (texts.get(row), separator(row), indices.get(row))
+        else {
+            return Ok(None);
+        };
+        let index = usize::try_from(index).ok().filter(|_| !separator.is_empty());
+        Ok(index.and_then(|index| text.split(separator.as_str()).nth(index)))
+    })
+}
+
+fn split_at(args: &Args, separator: &str) -> Result<ArrayRef> {
+    let (texts, indices) = (args.text(0)?, args.int(2)?);
+    let finder = memchr::memmem::Finder::new(separator);
+    args.parts(|row| {
+        let (Some(text), Some(index)) = (texts.get(row), indices.get(row)) else { return Ok(None) };
+        let Ok(mut index) = usize::try_from(index) else { return Ok(None) };
+        let mut start = 0;
+        for found in finder.find_iter(text.as_bytes()) {
+            if index == 0 {
+                return Ok(Some(&text[start..found]));
+            }
+            index -= 1;
+            start = found + separator.len();
+        }
+        Ok((index == 0).then(|| &text[start..]))
+    })
+}
+
+fn characters(text: &str) -> i64 {
+    // A text's length fits.
+    if text.is_ascii() { text.len() as i64 } else { text.chars().count() as i64 }
+}
+
+fn char_length(args: &Args) -> Result<ArrayRef> {
+    let texts = args.text(0)?;
+    args.ints(|row| Ok(texts.get(row).map(characters)))
+}
+
+/// Nexmark's `count_char(text, c)`: how often a character is there.
+fn count_char(args: &Args) -> Result<ArrayRef> {
+    let (texts, wanted) = (args.text(0)?, args.text(1)?);
+    args.ints(|row| {
+        let (Some(text), Some(wanted)) = (texts.get(row), wanted.get(row)) else { return Ok(None) };
+        Ok(Some(match wanted.as_bytes() {
+            [byte] => memchr::memchr_iter(*byte, text.as_bytes()).count() as i64,
+            _ => match wanted.chars().next() {
+                Some(first) => text.chars().filter(|c| *c == first).count() as i64,
+                None => 0,
+            },
+        }))
+    })
+}
+
+fn concat(args: &Args) -> Result<ArrayRef> {
+    let texts = (0..args.len()).map(|n| args.text(n)).collect::<Result<Vec<_>>>()?;
+    args.strings(|row, out| {
+        for text in &texts {
+            let Some(text) = text.get(row) else { return Ok(None) };
+            out.push_str(text);
+        }
+        Ok(Some(()))
+    })
+}
+
+/// Nulls are left out.
+fn concat_ws(args: &Args) -> Result<ArrayRef> {
+    let texts = (0..args.len()).map(|n| args.text(n)).collect::<Result<Vec<_>>>()?;
+    args.strings(|row, out| {
+        let Some(separator) = texts[0].get(row) else { return Ok(None) };
+        for (n, text) in texts[1..].iter().filter_map(|text| text.get(row)).enumerate() {
+            if n > 0 {
+                out.push_str(separator);
+            }
+            out.push_str(text);
+        }
+        Ok(Some(()))
+    })
+}
+
+/// The part of a text from a character on, counted from 0, at most so many.
+fn slice(text: &str, start: usize, count: usize) -> &str {
+    if text.is_ascii() {
+        let start = start.min(text.len());
+        return &text[start..text.len().min(start.saturating_add(count))];
+    }
+    let byte = |text: &str, n: usize| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
+    let rest = &text[byte(text, start)..];
+    &rest[..byte(rest, count)]
+}
+
+/// Positions count from 1, or from the end if they are negative.
+fn substring(args: &Args) -> Result<ArrayRef> {
+    let (texts, positions, lengths) = (args.text(0)?, args.int(1)?, args.optional_int(2)?);
+    args.parts(|row| {
+        let (Some(text), Some(position)) = (texts.get(row), positions.get(row)) else { return Ok(None) };
+        let length = match &lengths {
+            None => usize::MAX,
+            Some(lengths) => match lengths.get(row).map(usize::try_from) {
+                Some(Ok(length)) => length,
+                _ => return Ok(None),
+            },
+        };
+        let start = match position {
+            1.. => position - 1,
+            0 => 0,
+            _ => characters(text) + position,
+        };
+        Ok(Some(usize::try_from(start).map_or("", |start| slice(text, start, length))))
+    })
+}
+
+fn side(args: &Args, left: bool) -> Result<ArrayRef> {
+    let (texts, lengths) = (args.text(0)?, args.int(1)?);
+    args.parts(|row| {
+        let (Some(text), Some(length)) = (texts.get(row), lengths.get(row)) else { return Ok(None) };
+        let length = usize::try_from(length).unwrap_or(0);
+        let all = characters(text) as usize;
+        let start = if left { 0 } else { all.saturating_sub(length) };
+        Ok(Some(slice(text, start, length)))
+    })
+}
+
+/// Where one text is in another, from a position on, all counted from 1; 0 if nowhere.
+fn find(text: &str, wanted: &str, from: i64, mut occurrence: i64) -> i64 {
+    if from < 1 || occurrence < 1 {
+        return 0;
+    }
+    let from = from as usize - 1;
+    if from as i64 > characters(text) {
+        return 0;
+    }
+    let mut start = text.len() - slice(text, from, usize::MAX).len();
+    while let Some(at) = text[start..].find(wanted) {
+        let at = start + at;
+        occurrence -= 1;
+        if occurrence == 0 {
+            return characters(&text[..at]) + 1;
+        }
+        let Some(next) = text[at..].chars().next() else { return 0 };
+        start = at + next.len_utf8();
+    }
+    0
+}
+
+fn position(args: &Args, text: usize, wanted: usize) -> Result<ArrayRef> {
+    let (texts, wanted, from) = (args.text(text)?, args.text(wanted)?, args.optional_int(2)?);
+    args.ints(|row| {
+        let from = match &from {
+            None => 1,
+            Some(from) => match from.get(row) {
+                Some(from) => from,
+                None => return Ok(None),
+            },
+        };
+        Ok(texts.get(row).zip(wanted.get(row)).map(|(text, wanted)| find(text, wanted, from, 1)))
+    })
+}
+
+fn instr(args: &Args) -> Result<ArrayRef> {
+    let (texts, wanted) = (args.text(0)?, args.text(1)?);
+    let (from, occurrence) = (args.optional_int(2)?, args.optional_int(3)?);
+    args.ints(|row| {
+        let from = from.as_ref().map_or(Some(1), |from| from.get(row));
+        let occurrence = occurrence.as_ref().map_or(Some(1), |occurrence| occurrence.get(row));
+        let (Some(text), Some(wanted), Some(from), Some(occurrence)) =
+            (texts.get(row), wanted.get(row), from, occurrence)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(find(text, wanted, from, occurrence)))
+    })
+}
+
+/// How long a text may be made.
+const LENGTH_MAX: usize = 64 << 20;
+
+fn pad(args: &Args, left: bool) -> Result<ArrayRef> {
+    let (texts, lengths, pads) = (args.text(0)?, args.int(1)?, args.text(2)?);
+    args.strings(|row, out| {
+        let (Some(text), Some(length), Some(pad)) = (texts.get(row), lengths.get(row), pads.get(row)) else {
+            return Ok(None);
+        };
+        let Ok(length) = usize::try_from(length) else { return Ok(None) };
+        if length > LENGTH_MAX {
+            return exec_err!("expected a length of at most {LENGTH_MAX} characters, found {length}");
+        }
+        let missing = length.saturating_sub(characters(text) as usize);
+        if missing > 0 && pad.is_empty() {
+            return Ok(None);
+        }
+        let filling = pad.chars().cycle().take(missing);
+        if left {
+            out.extend(filling);
+            out.push_str(slice(text, 0, length));
+        } else {
+            out.push_str(slice(text, 0, length));
+            out.extend(filling);
+        }
+        Ok(Some(()))
+    })
+}
+
+fn repeat(args: &Args) -> Result<ArrayRef> {
+    let (texts, times) = (args.text(0)?, args.int(1)?);
+    args.strings(|row, out| {
+        let (Some(text), Some(times)) = (texts.get(row), times.get(row)) else { return Ok(None) };
+        let times = usize::try_from(times).unwrap_or(0);
+        if text.len().saturating_mul(times) > LENGTH_MAX {
+            return exec_err!("expected REPEAT to give at most {LENGTH_MAX} bytes");
+        }
+        (0..times).for_each(|_| out.push_str(text));
+        Ok(Some(()))
+    })
+}
+
+fn reverse(args: &Args) -> Result<ArrayRef> {
+    let texts = args.text(0)?;
+    args.strings(|row, out| Ok(texts.get(row).map(|text| out.extend(text.chars().rev()))))
+}
+
+fn initcap(args: &Args) -> Result<ArrayRef> {
+    let texts = args.text(0)?;
+    args.strings(|row, out| {
+        let Some(text) = texts.get(row) else { return Ok(None) };
+        let mut within = false;
+        for c in text.chars() {
+            if within {
+                out.extend(c.to_lowercase());
+            } else {
+                out.extend(c.to_uppercase());
+            }
+            within = c.is_alphanumeric();
+        }
+        Ok(Some(()))
+    })
+}
+
+fn overlay(args: &Args) -> Result<ArrayRef> {
+    let (texts, others, starts, lengths) =
+        (args.text(0)?, args.text(1)?, args.int(2)?, args.optional_int(3)?);
+    args.strings(|row, out| {
+        let (Some(text), Some(other), Some(start)) = (texts.get(row), others.get(row), starts.get(row))
+        else {
+            return Ok(None);
+        };
+        let length = match &lengths {
+            None => characters(other),
+            Some(lengths) => match lengths.get(row) {
+                Some(length) => length,
+                None => return Ok(None),
+            },
+        };
+        let all = characters(text);
+        // Outside of the text nothing is replaced.
+        if start < 1 || start > all {
+            out.push_str(text);
+            return Ok(Some(()));
+        }
+        out.push_str(slice(text, 0, start as usize - 1));
+        out.push_str(other);
+        let end = usize::try_from(start - 1 + length.max(0)).unwrap_or(usize::MAX);
+        out.push_str(slice(text, end, usize::MAX));
+        Ok(Some(()))
+    })
+}
+
+fn replace(args: &Args) -> Result<ArrayRef> {
+    let (texts, from, to) = (args.text(0)?, args.text(1)?, args.text(2)?);
+    args.strings(|row, out| {
+        let (Some(text), Some(from), Some(to)) = (texts.get(row), from.get(row), to.get(row)) else {
+            return Ok(None);
+        };
+        if from.is_empty() {
+            out.push_str(text);
+        } else {
+            text.split(from).enumerate().for_each(|(n, part)| {
+                if n > 0 {
+                    out.push_str(to);
+                }
+                out.push_str(part);
+            });
+        }
+        Ok(Some(()))
+    })
+}
+
+fn translate(args: &Args) -> Result<ArrayRef> {
+    let (texts, from, to) = (args.text(0)?, args.text(1)?, args.text(2)?);
+    args.strings(|row, out| {
+        let (Some(text), Some(from), Some(to)) = (texts.get(row), from.get(row), to.get(row)) else {
+            return Ok(None);
+        };
+        out.extend(text.chars().filter_map(|c| match from.chars().position(|wanted| wanted == c) {
+            Some(n) => to.chars().nth(n),
+            None => Some(c),
+        }));
+        Ok(Some(()))
+    })
+}
+
+fn trim(args: &Args, left: bool, right: bool) -> Result<ArrayRef> {
+    let (texts, sets) = (args.text(0)?, args.optional_text(1)?);
+    args.parts(|row| {
+        let set = match &sets {
+            None => " ",
+            Some(sets) => match sets.get(row) {
+                Some(set) => set,
+                None => return Ok(None),
+            },
+        };
+        let in_set = |c: char| set.contains(c);
+        Ok(texts.get(row).map(|text| {
+            let text = if left { text.trim_start_matches(in_set) } else { text };
+            if right { text.trim_end_matches(in_set) } else { text }
+        }))
+    })
+}
+
+fn ascii(args: &Args) -> Result<ArrayRef> {
+    let texts = args.text(0)?;
+    args.ints(|row| {
+        Ok(texts.get(row).map(|text| text.bytes().next().map_or(0, |byte| i64::from(byte as i8))))
+    })
+}
+
+/// The character of a number, modulo 256; none of a negative one.
+fn chr(args: &Args) -> Result<ArrayRef> {
+    let numbers = args.int(0)?;
+    args.strings(|row, out| {
+        let Some(number) = numbers.get(row) else { return Ok(None) };
+        if number >= 0 {
+            out.push(char::from((number % 256) as u8));
+        }
+        Ok(Some(()))
+    })
+}
+
+fn all(args: &Args, right: fn(char) -> bool) -> Result<ArrayRef> {
+    let texts = args.text(0)?;
+    args.bools(|row| Ok(Some(texts.get(row).is_some_and(|text| !text.is_empty() && text.chars().all(right)))))
+}
+
+fn is_decimal(args: &Args) -> Result<ArrayRef> {
+    let texts = args.text(0)?;
+    args.bools(|row| {
+        let Some(text) = texts.get(row) else { return Ok(Some(false)) };
+        let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(Some(digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty())))
+    })
+}
+
+fn edges(args: &Args, right: fn(&str, &str) -> bool) -> Result<ArrayRef> {
+    let (texts, edges) = (args.text(0)?, args.text(1)?);
+    args.bools(|row| Ok(texts.get(row).zip(edges.get(row)).map(|(text, edge)| right(text, edge))))
+}
