@@ -18,13 +18,13 @@ pub mod file_sink;
 pub mod files;
 pub mod generator;
 pub mod journal;
+pub mod lines;
+pub mod malformed;
 pub mod print;
 pub mod rate;
 pub mod socket;
 
 mod folder;
-mod lines;
-mod malformed;
 
 pub use headwater_core::options::MalformedRecords;
 

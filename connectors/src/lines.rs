@@ -5,12 +5,10 @@ use std::{
     ops::Range,
 };
 
-use crate::decode::Decode;
-
 /// Bytes that were read and not yet taken as lines. Reads in large pieces, looks at each byte once, and copies only what
 /// is left of a line at the end of a piece.
 #[derive(Debug)]
-pub(crate) struct LineBuffer {
+pub struct LineBuffer {
     bytes: Vec<u8>,
     /// The bytes in `start..filled` are not yet taken; those before `scanned` have no line's end.
     start: usize,
@@ -19,13 +17,14 @@ pub(crate) struct LineBuffer {
     /// Where `start` lies in the stream.
     offset: u64,
     line_bytes_max: usize,
+    delimiter: u8,
     /// Whether the bytes up to the next line's end belong to a line that was taken, or is not wanted.
     is_within_line: bool,
 }
 
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// A line, without its `\n` or `\r\n`. Of one that is longer than the limit it is the beginning, one byte more than the limit.
     Line(Range<usize>),
     /// The rest of a line was passed over.
@@ -37,13 +36,28 @@ pub(crate) enum Next {
 impl LineBuffer {
     /// An empty buffer for a stream that begins at `offset`, within a line or at the beginning of one. What is left of a line that
     /// it begins in is passed over.
-    pub(crate) fn new(read_bytes: usize, line_bytes_max: usize, offset: u64, is_within_line: bool) -> Self {
+    pub fn new(read_bytes: usize, line_bytes_max: usize, offset: u64, is_within_line: bool) -> Self {
         let bytes = vec![0; read_bytes];
-        Self { bytes, start: 0, scanned: 0, filled: 0, offset, line_bytes_max, is_within_line }
+        Self {
+            bytes,
+            start: 0,
+            scanned: 0,
+            filled: 0,
+            offset,
+            line_bytes_max,
+            delimiter: b'\n',
+            is_within_line,
+        }
+    }
+
+    /// Lines end in this byte rather than in `\n` or `\r\n`.
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.delimiter = delimiter;
+        self
     }
 
     /// Reads once; returns how many bytes came, 0 at the end of the input.
-    pub(crate) fn fill(&mut self, input: &mut impl Read) -> io::Result<usize> {
+    pub fn fill(&mut self, input: &mut impl Read) -> io::Result<usize> {
         self.bytes.copy_within(self.start..self.filled, 0);
         self.filled -= self.start;
         self.scanned -= self.start;
@@ -58,9 +72,9 @@ impl LineBuffer {
 
     /// Takes the next line. A line that is too long is not waited for to its end.
     #[inline]
-    pub(crate) fn next_line(&mut self) -> Next {
+    pub fn next_line(&mut self) -> Next {
         let begin = self.start;
-        let Some(found) = memchr::memchr(b'\n', &self.bytes[self.scanned..self.filled]) else {
+        let Some(found) = memchr::memchr(self.delimiter, &self.bytes[self.scanned..self.filled]) else {
             return self.without_end();
         };
         let end = self.scanned + found;
@@ -70,7 +84,8 @@ impl LineBuffer {
             return Next::Passed;
         }
         let line = &self.bytes[begin..end];
-        self.cut(begin, line.strip_suffix(b"\r").unwrap_or(line).len())
+        let has_return = self.delimiter == b'\n' && line.ends_with(b"\r");
+        self.cut(begin, line.len() - usize::from(has_return))
     }
 
     #[cold]
@@ -90,7 +105,7 @@ impl LineBuffer {
     }
 
     /// Takes what is left at the end of the input: a last line without a line's end, if there is one.
-    pub(crate) fn take_rest(&mut self) -> Next {
+    pub fn take_rest(&mut self) -> Next {
         let (begin, end) = (self.start, self.filled);
         self.skip_to(end);
         if begin == end || std::mem::take(&mut self.is_within_line) {
@@ -105,17 +120,17 @@ impl LineBuffer {
 
     /// The bytes of a line, until more is read.
     #[inline]
-    pub(crate) fn line(&self, line: Range<usize>) -> &[u8] {
+    pub fn line(&self, line: Range<usize>) -> &[u8] {
         &self.bytes[line]
     }
 
     /// Where what is next begins in the stream.
-    pub(crate) fn offset(&self) -> u64 {
+    pub fn offset(&self) -> u64 {
         self.offset
     }
 
     /// Whether that is within a line.
-    pub(crate) fn is_within_line(&self) -> bool {
+    pub fn is_within_line(&self) -> bool {
         self.is_within_line
     }
 
@@ -126,17 +141,13 @@ impl LineBuffer {
     }
 }
 
-/// The value of a line as it was taken, or what is wrong with it.
+/// Whether a line as it was taken is one, or only the beginning of one that is too long.
 #[inline]
-pub(crate) fn decode_line<D: Decode>(
-    decoder: &D,
-    line: &[u8],
-    line_bytes_max: usize,
-) -> Result<D::Item, String> {
+pub fn within_limit(line: &[u8], line_bytes_max: usize) -> Result<(), String> {
     if line.len() > line_bytes_max {
         return Err(format!("expected a line of at most {line_bytes_max} bytes, found a longer one"));
     }
-    decoder.decode(line)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ const LETTER_BYTES_MAX: usize = 1 << 20;
 
 /// Carries a source's policy out, for one subtask.
 #[derive(Debug)]
-pub(crate) struct MalformedHandler {
+pub struct MalformedHandler {
     policy: Policy,
     counters: Arc<TaskCounters>,
     /// Where the malformed records lie among those of the batch that is being read.
@@ -37,25 +37,26 @@ enum Policy {
 
 /// The part of a source's position that its dead letters take.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Letters {
+pub struct Letters {
     writer: Option<Vec<u8>>,
     committable: Option<Vec<u8>>,
 }
 
 /// A record that cannot be decoded.
-pub(crate) struct Malformed<'a> {
+#[derive(Debug)]
+pub struct Malformed<'a> {
     /// The record, or its beginning.
-    pub(crate) record: &'a [u8],
+    pub record: &'a [u8],
     /// Where it is, for a machine: by this the source finds it again.
-    pub(crate) at: u64,
+    pub at: u64,
     /// What is wrong with it.
-    pub(crate) cause: String,
+    pub cause: String,
 }
 
 impl MalformedHandler {
     /// The handler of a source whose own policy is `own`; without one the job's holds. Commits what the restored position
     /// holds of dead letters.
-    pub(crate) fn open(
+    pub fn open(
         own: Option<&MalformedRecords>,
         context: &TaskContext,
         letters: Letters,
@@ -80,34 +81,33 @@ impl MalformedHandler {
         Ok(Self { policy, counters: context.counters.clone(), in_batch: Vec::new() })
     }
 
-    /// A handler that fails.
-    #[cfg(test)]
-    pub(crate) fn failing() -> Self {
-        Self { policy: Policy::Fail, counters: Arc::default(), in_batch: Vec::new() }
+    /// A handler outside of a task, where nothing can be kept apart: it passes over what would be a dead letter.
+    pub fn detached(policy: &MalformedRecords) -> Self {
+        let policy = match policy {
+            MalformedRecords::Fail => Policy::Fail,
+            MalformedRecords::Skip | MalformedRecords::DeadLetter(_) => Policy::Skip,
+        };
+        Self { policy, counters: Arc::default(), in_batch: Vec::new() }
     }
 
     /// A new batch is being read.
-    pub(crate) fn begin_batch(&mut self) {
+    pub fn begin_batch(&mut self) {
         self.in_batch.clear();
     }
 
     /// How many malformed records were among those of the batch.
-    pub(crate) fn in_batch(&self) -> usize {
+    pub fn in_batch(&self) -> usize {
         self.in_batch.len()
     }
 
     /// Whether the record that is there was among the malformed ones of the batch.
-    pub(crate) fn was_malformed(&self, at: u64) -> bool {
+    pub fn was_malformed(&self, at: u64) -> bool {
         self.in_batch.binary_search(&at).is_ok()
     }
 
     /// Does with a record as the policy says. `position` is where it is, for people.
     #[cold]
-    pub(crate) fn handle(
-        &mut self,
-        malformed: Malformed<'_>,
-        position: impl Display,
-    ) -> Result<(), TaskError> {
+    pub fn handle(&mut self, malformed: Malformed<'_>, position: impl Display) -> Result<(), TaskError> {
         let Malformed { record, at, cause } = malformed;
         match &mut self.policy {
             Policy::Fail => {
@@ -127,14 +127,14 @@ impl MalformedHandler {
     }
 
     /// Makes the dead letters durable; what it returns belongs to the source's position.
-    pub(crate) fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Letters, TaskError> {
+    pub fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Letters, TaskError> {
         let Policy::DeadLetter(committer) = &mut self.policy else { return Ok(Letters::default()) };
         let (writer, committable) = committer.prepare::<String>(checkpoint)?;
         Ok(Letters { writer: Some(writer), committable })
     }
 
     /// Makes the dead letters visible that the checkpoint covers.
-    pub(crate) fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
+    pub fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
         match &mut self.policy {
             Policy::DeadLetter(committer) => committer.commit::<String>(checkpoint),
             _ => Ok(()),

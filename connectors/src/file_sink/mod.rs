@@ -9,9 +9,10 @@
 //! same rows again, maybe spread over other files; one that looks when the job has ended, or at any one moment, sees no row twice.
 
 mod part;
+mod prepared;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt::Display,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::folder::name_of;
 use part::Part;
+use prepared::{Prepared, below, name_in, split};
 
 const ROLL_BYTES: u64 = 128 << 20;
 const PART: &str = "part";
@@ -46,6 +48,10 @@ const WITHDRAWN: &str = ".withdrawn";
 #[derive(Debug, Clone)]
 pub struct FileSink {
     folder: PathBuf,
+    /// So many levels of folders below it hold files, too.
+    depth: usize,
+    /// The name of an empty file in every folder that rows were committed to.
+    marker: Option<String>,
     roll_bytes: u64,
     /// What the files' names begin with.
     kind: &'static str,
@@ -54,7 +60,26 @@ pub struct FileSink {
 impl FileSink {
     /// A sink into this folder.
     pub fn new(folder: impl AsRef<Path>) -> Self {
-        Self { folder: folder.as_ref().to_owned(), roll_bytes: ROLL_BYTES, kind: PART }
+        Self {
+            folder: folder.as_ref().to_owned(),
+            depth: 0,
+            marker: None,
+            roll_bytes: ROLL_BYTES,
+            kind: PART,
+        }
+    }
+
+    /// Files may lie in folders below this one, so many levels deep: partitions (`a=1/b=x`), by which
+    /// [`FileWriter::append`] names them.
+    pub fn partition_depth(mut self, levels: usize) -> Self {
+        self.depth = levels;
+        self
+    }
+
+    /// Makes an empty file of this name in each partition when rows are committed to it.
+    pub fn success_file(mut self, name: impl Into<String>) -> Self {
+        self.marker = Some(name.into());
+        self
     }
 
     /// What a source's dead letters go through. Its files have names of their own, so that the sink that is fused to the
@@ -76,24 +101,23 @@ struct State {
     next_sequence: u64,
 }
 
-/// Files to rename, by their names in the folder.
-#[derive(Debug, Serialize, Deserialize)]
-struct Prepared {
-    renames: Vec<(String, String)>,
-}
-
 /// Writes the files of one subtask.
 #[derive(Debug)]
 pub struct FileWriter {
     fs: Arc<dyn FileSystem>,
     folder: PathBuf,
+    depth: usize,
+    marker: Option<String>,
     roll_bytes: u64,
     /// What the names of this subtask's files begin with: kind, job, operator and index.
     owner: String,
     /// The attempt, as it is in the names of its files in progress.
     attempt: String,
     state: State,
-    part: Option<Part>,
+    /// The files in progress, by the folder that they are in; the one of an unpartitioned sink has no name.
+    parts: BTreeMap<String, Part>,
+    /// The folders below the sink's that are known to be there for good.
+    partitions: HashSet<String>,
     /// Closed files that are not yet prepared.
     closed: Vec<(String, String)>,
 }
@@ -116,6 +140,8 @@ impl<T: Display + 'static> Sink<T> for FileSink {
         let writer = FileWriter {
             fs: context.fs(),
             folder: self.folder.clone(),
+            depth: self.depth,
+            marker: self.marker.clone(),
             roll_bytes: self.roll_bytes.max(1),
             owner: format!(
                 "{}-{}-{}-{}",
@@ -126,7 +152,8 @@ impl<T: Display + 'static> Sink<T> for FileSink {
             ),
             attempt: context.attempt.to_string().replace('-', "_"),
             state,
-            part: None,
+            parts: BTreeMap::new(),
+            partitions: HashSet::new(),
             closed: Vec::new(),
         };
         writer.prepare_folder(is_restored)?;
@@ -155,15 +182,30 @@ impl FileWriter {
             .map_err(|error| self.failed("write files to", error))
     }
 
-    /// The names of all files in the folder.
+    /// The paths of all files in the folder, and in the partitions below it.
     fn list(&self) -> Result<Vec<String>, TaskError> {
-        let entries = self.fs.list(&self.folder).map_err(|error| self.failed("list", error))?;
-        Ok(entries.into_iter().map(|entry| entry.name).collect())
+        let mut paths = Vec::new();
+        let mut folders = vec![(String::new(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            let entries = self
+                .fs
+                .list(&self.folder.join(&folder))
+                .map_err(|error| self.failed("list what is in", error))?;
+            for entry in entries {
+                let path = below(&folder, &entry.name);
+                match entry.is_folder {
+                    true if depth < self.depth => folders.push((path, depth + 1)),
+                    true => {}
+                    false => paths.push(path),
+                }
+            }
+        }
+        Ok(paths)
     }
 
     /// Removes what earlier attempts have begun and no checkpoint knows of.
     fn remove_orphans(&self, names: &[String], kept: &HashSet<String>) -> Result<(), TaskError> {
-        let is_orphan = |name: &&String| self.is_in_progress(name) && !kept.contains(*name);
+        let is_orphan = |path: &&String| self.is_in_progress(name_in(path)) && !kept.contains(*path);
         for name in names.iter().filter(is_orphan) {
             self.fs
                 .remove_file(&self.folder.join(name))
@@ -175,23 +217,24 @@ impl FileWriter {
     /// Hides what was committed for checkpoints that are later than the one that this goes on from: they were lost, and what
     /// they held is about to be written again.
     fn withdraw(&self, names: &[String]) -> Result<(), TaskError> {
-        let is_later = |name: &&String| {
-            self.sequence_of(name).is_some_and(|sequence| sequence >= self.state.next_sequence)
+        let is_later = |path: &&String| {
+            self.sequence_of(name_in(path)).is_some_and(|sequence| sequence >= self.state.next_sequence)
         };
-        let mut later = names.iter().filter(is_later).peekable();
-        if later.peek().is_none() {
-            return Ok(());
-        }
-        for name in later {
+        let mut touched = BTreeSet::new();
+        for path in names.iter().filter(is_later) {
+            let (folder, name) = split(path);
             tracing::warn!(
                 folder = %self.folder.display(),
-                name,
+                name = path,
                 "withdrew a file of a checkpoint that was lost: its rows are written again"
             );
-            let (from, to) = (self.folder.join(name), self.folder.join(format!(".{name}{WITHDRAWN}")));
-            self.fs.rename(&from, &to).map_err(|error| self.failed("withdraw a file in", error))?;
+            let to = self.folder.join(below(folder, &format!(".{name}{WITHDRAWN}")));
+            self.fs
+                .rename(&self.folder.join(path), &to)
+                .map_err(|error| self.failed("withdraw a file in", error))?;
+            touched.insert(folder);
         }
-        self.sync_folder()
+        touched.into_iter().try_for_each(|folder| self.sync_folder(folder))
     }
 
     fn final_name(&self, sequence: u64) -> String {
@@ -214,33 +257,51 @@ impl FileWriter {
         stem.and_then(|stem| stem.rsplitn(3, '-').nth(2)) == Some(&self.owner)
     }
 
-    fn open_part(&mut self) -> Result<&mut Part, TaskError> {
-        if self.part.is_none() {
-            let name = self.in_progress_name(self.state.next_sequence);
-            let part = Part::create(&*self.fs, &self.folder, name)
-                .map_err(|error| self.failed("make a file in", error))?;
-            self.part = Some(part);
+    /// The file in progress in a folder; one is begun if there is none.
+    fn part_in(&mut self, folder: &str) -> Result<&mut Part, TaskError> {
+        if !self.parts.contains_key(folder) {
+            let part = self.create_part(folder).map_err(|error| self.failed("make a file in", error))?;
+            self.state.next_sequence += 1;
+            self.parts.insert(folder.to_owned(), part);
         }
-        Ok(self.part.as_mut().expect("it was made if it was not there"))
+        Ok(self.parts.get_mut(folder).expect("it was made if it was not there"))
     }
 
-    /// Makes the file in progress durable and gives it its final name, which it gets when it is committed.
-    fn close_part(&mut self) -> Result<(), TaskError> {
-        let Some(part) = self.part.take() else { return Ok(()) };
+    fn create_part(&mut self, folder: &str) -> std::io::Result<Part> {
+        let sequence = self.state.next_sequence;
+        if !folder.is_empty() && !self.partitions.contains(folder) {
+            create_folder_durably(&*self.fs, &self.folder.join(folder))?;
+            self.partitions.insert(folder.to_owned());
+        }
+        Part::create(&*self.fs, &self.folder, below(folder, &self.in_progress_name(sequence)), sequence)
+    }
+
+    /// Makes the file in progress in a folder durable, if there is one. It gets its final name when it is committed.
+    pub fn close(&mut self, folder: &str) -> Result<(), TaskError> {
+        let Some(part) = self.parts.remove(folder) else { return Ok(()) };
+        let to = below(folder, &self.final_name(part.sequence()));
         let from = part.finish().map_err(|error| self.failed("sync a file in", error))?;
-        let to = self.final_name(self.state.next_sequence);
-        self.state.next_sequence += 1;
         self.closed.push((from, to));
         Ok(())
     }
 
+    /// Appends bytes to the file in progress in a folder below the sink's, which is made if it isn't there; `""` is the
+    /// sink's own. Returns how long that file is.
+    pub fn append(&mut self, folder: &str, bytes: &[u8]) -> Result<u64, TaskError> {
+        let part = self.part_in(folder)?;
+        let written = part.write_all(bytes);
+        let length = part.bytes();
+        written.map_err(|error| self.failed("write to a file in", error))?;
+        Ok(length)
+    }
+
     pub(crate) fn write_row(&mut self, row: &impl Display) -> Result<(), TaskError> {
         let roll_bytes = self.roll_bytes;
-        let part = self.open_part()?;
+        let part = self.part_in("")?;
         let written = writeln!(part, "{row}");
         let is_full = part.bytes() >= roll_bytes;
         written.map_err(|error| self.failed("write to a file in", error))?;
-        if is_full { self.close_part() } else { Ok(()) }
+        if is_full { self.close("") } else { Ok(()) }
     }
 
     /// Renames one file; it may have been done before.
@@ -267,8 +328,19 @@ impl FileWriter {
         }
     }
 
-    fn sync_folder(&self) -> Result<(), TaskError> {
-        self.fs.sync_folder(&self.folder).map_err(|error| self.failed("sync", error))
+    fn sync_folder(&self, folder: &str) -> Result<(), TaskError> {
+        self.fs.sync_folder(&self.folder.join(folder)).map_err(|error| self.failed("sync", error))
+    }
+
+    /// Makes the file that says that rows were committed to a folder.
+    fn mark(&self, folder: &str) -> Result<(), TaskError> {
+        let Some(marker) = &self.marker else { return Ok(()) };
+        match self.fs.create_new(&self.folder.join(below(folder, marker))) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(self.failed("make a success file in", error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn failed(&self, doing: &str, error: std::io::Error) -> TaskError {
@@ -282,12 +354,14 @@ impl<T: Display + 'static> SinkWriter<T> for FileWriter {
     }
 
     fn prepare(&mut self, _: CheckpointId) -> Result<Option<Vec<u8>>, TaskError> {
-        self.close_part()?;
+        while let Some((folder, _)) = self.parts.first_key_value() {
+            self.close(&folder.clone())?;
+        }
         if self.closed.is_empty() {
             return Ok(None);
         }
-        self.sync_folder()?;
         let prepared = Prepared { renames: std::mem::take(&mut self.closed) };
+        prepared.folders().into_iter().try_for_each(|folder| self.sync_folder(folder))?;
         Ok(Some(codec::encode(&prepared)?))
     }
 
@@ -302,14 +376,17 @@ impl<T: Display + 'static> SinkWriter<T> for FileWriter {
             reach(FaultPoint::SinkCommitPart);
         }
         // Also if nothing had to be renamed: who did it may have died before this.
-        self.sync_folder()
+        prepared.folders().into_iter().try_for_each(|folder| {
+            self.mark(folder)?;
+            self.sync_folder(folder)
+        })
     }
 }
 
 impl Drop for FileWriter {
     /// Leaves no file that no checkpoint knows of, as far as it can: the next attempt looks for what is left.
     fn drop(&mut self) {
-        let open = self.part.take().map(Part::into_name);
+        let open = std::mem::take(&mut self.parts).into_values().map(Part::into_name);
         for name in self.closed.drain(..).map(|(from, _)| from).chain(open) {
             let _ = self.fs.remove_file(&self.folder.join(name));
         }

@@ -13,6 +13,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Part {
     name: String,
+    sequence: u64,
     file: Box<dyn FileWriter>,
     buffer: Vec<u8>,
     written_bytes: u64,
@@ -20,9 +21,19 @@ pub(super) struct Part {
 
 impl Part {
     /// Makes a new file.
-    pub(super) fn create(fs: &dyn FileSystem, folder: &Path, name: String) -> io::Result<Self> {
+    pub(super) fn create(
+        fs: &dyn FileSystem,
+        folder: &Path,
+        name: String,
+        sequence: u64,
+    ) -> io::Result<Self> {
         let file = fs.create_new(&folder.join(&name))?;
-        Ok(Self { name, file, buffer: Vec::with_capacity(BUFFER_BYTES), written_bytes: 0 })
+        Ok(Self { name, sequence, file, buffer: Vec::new(), written_bytes: 0 })
+    }
+
+    /// The number in its final name.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// The file's length, with what is still in the buffer.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::listing::{ListedFile, cannot_read};
 use crate::{
     decode::Decode,
-    lines::{LineBuffer, Next, decode_line},
+    lines::{LineBuffer, Next, within_limit},
     malformed::{Malformed, MalformedHandler},
     rate::{self, RateLimit},
 };
@@ -200,7 +200,7 @@ impl OpenSplit {
         for _ in 0..rows_max {
             let Some((offset, line)) = self.next_line(split, stop_at)? else { break };
             let record = self.lines.line(line);
-            match decode_line(decoder, record, LINE_BYTES_MAX) {
+            match within_limit(record, LINE_BYTES_MAX).and_then(|()| decoder.decode(record)) {
                 Ok(value) => batch.push(value, NO_TIMESTAMP),
                 Err(cause) => {
                     malformed.handle(Malformed { record, at: offset, cause }, LinePlace { split, offset })?;

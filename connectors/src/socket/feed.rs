@@ -60,6 +60,7 @@ pub(super) struct Feed {
     pub(super) fs: Arc<dyn FileSystem>,
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) delimiter: u8,
     pub(super) folder: PathBuf,
     pub(super) position: Option<u64>,
     /// `None` without a journal.
@@ -88,7 +89,7 @@ impl Feed {
             Some(bytes_max) => self.open_journal(bytes_max)?,
             None => Log::none(),
         };
-        let mut pump = Pump { link: &self.link, log };
+        let mut pump = Pump { link: &self.link, delimiter: self.delimiter, log };
         let address = format!("{}:{}", self.host, self.port);
         let mut backoff = BACKOFF_MIN;
         loop {
@@ -221,6 +222,7 @@ impl Log {
 /// Moves what comes from a connection into the log, and from there to the task.
 struct Pump<'a> {
     link: &'a Link,
+    delimiter: u8,
     log: Log,
 }
 
@@ -231,7 +233,7 @@ impl Pump<'_> {
             End::Failed(TaskError::io("cannot keep a second handle to the connection", error))
         })?;
         self.link.set_connection(Some(for_stop))?;
-        let mut lines = LineBuffer::new(READ_BYTES, LINE_BYTES_MAX, 0, false);
+        let mut lines = LineBuffer::new(READ_BYTES, LINE_BYTES_MAX, 0, false).delimiter(self.delimiter);
         let (mut has_read, mut last_reads) = (false, 0);
         let ended_by = loop {
             if self.wait_for_room() == Err(Stopped) {

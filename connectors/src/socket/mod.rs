@@ -37,7 +37,7 @@ use crate::{
     decode::{Decode, FromBytes, FromText, Text},
     folder::name_of,
     journal::Segments,
-    lines::decode_line,
+    lines::within_limit,
     malformed::{Letters, Malformed, MalformedHandler},
 };
 use feed::Feed;
@@ -71,6 +71,7 @@ pub struct SocketSource<D = Text> {
     on_malformed: Option<MalformedRecords>,
     is_journaled: bool,
     journal_bytes_max: u64,
+    delimiter: u8,
 }
 
 impl SocketSource {
@@ -83,6 +84,7 @@ impl SocketSource {
             on_malformed: None,
             is_journaled: true,
             journal_bytes_max: JOURNAL_BYTES_MAX,
+            delimiter: b'\n',
         }
     }
 }
@@ -102,8 +104,8 @@ impl<D> SocketSource<D> {
     }
 
     fn with<E>(self, decoder: E) -> SocketSource<E> {
-        let Self { host, port, on_malformed, is_journaled, journal_bytes_max, .. } = self;
-        SocketSource { host, port, decoder, on_malformed, is_journaled, journal_bytes_max }
+        let Self { host, port, on_malformed, is_journaled, journal_bytes_max, delimiter, .. } = self;
+        SocketSource { host, port, decoder, on_malformed, is_journaled, journal_bytes_max, delimiter }
     }
 
     /// What becomes of lines that are malformed; if not set, what the job's option `source.malformed-records` says.
@@ -118,6 +120,12 @@ impl<D> SocketSource<D> {
     /// earlier run are not replayed either.
     pub fn journal(mut self, is_journaled: bool) -> Self {
         self.is_journaled = is_journaled;
+        self
+    }
+
+    /// Lines end in this byte rather than in `\n` or `\r\n`.
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.delimiter = delimiter;
         self
     }
 
@@ -141,6 +149,17 @@ impl<D: Decode> Source for SocketSource<D> {
     type Reader = SocketReader<D>;
 
     fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<SocketReader<D>, TaskError> {
+        Ok(SocketReader { lines: self.open_lines(context, position)?, decoder: self.decoder.clone() })
+    }
+}
+
+impl<D> SocketSource<D> {
+    /// Opens what yields the lines as bytes.
+    pub fn open_lines(
+        &self,
+        context: &TaskContext,
+        position: Option<&[u8]>,
+    ) -> Result<SocketLines, TaskError> {
         let parallelism = context.vertex.parallelism;
         if parallelism != 1 {
             return Err(TaskError::Connector(format!(
@@ -158,6 +177,7 @@ impl<D: Decode> Source for SocketSource<D> {
             fs: context.fs(),
             host: self.host.clone(),
             port: self.port,
+            delimiter: self.delimiter,
             folder: journal_folder(context),
             position: next,
             journal_bytes_max: self.is_journaled.then_some(self.journal_bytes_max),
@@ -167,11 +187,10 @@ impl<D: Decode> Source for SocketSource<D> {
         };
         feed.spawn().map_err(|error| TaskError::io("cannot start the thread that reads a socket", error))?;
         let retained_max = context.options.checkpointing.num_retained.max(1) as usize;
-        Ok(SocketReader {
+        Ok(SocketLines {
             next,
             batch_first: None,
             current: Chunk::default(),
-            decoder: self.decoder.clone(),
             malformed,
             is_journaled: self.is_journaled,
             failure: None,
@@ -194,12 +213,18 @@ fn journal_folder(context: &TaskContext) -> PathBuf {
 /// Emits what its thread has journaled.
 #[derive(Debug)]
 pub struct SocketReader<D> {
+    lines: SocketLines,
+    decoder: D,
+}
+
+/// The lines that its thread has journaled.
+#[derive(Debug)]
+pub struct SocketLines {
     next: Option<u64>,
     /// The first line of the last batch.
     batch_first: Option<u64>,
     /// What was taken from the link and is not yet emitted.
     current: Chunk,
-    decoder: D,
     malformed: MalformedHandler,
     is_journaled: bool,
     /// Told when what came before it is emitted.
@@ -208,21 +233,82 @@ pub struct SocketReader<D> {
     releases: Releases,
 }
 
-impl<D: Decode> SocketReader<D> {
-    /// Decodes up to `lines_max` lines of what was taken from the link; returns how many there were.
-    fn read_current(&mut self, lines_max: usize, batch: &mut Batch<D::Item>) -> Result<usize, TaskError> {
+impl SocketLines {
+    /// Gives out up to `lines_max` lines of what was taken from the link; returns how many there were.
+    fn read_current(
+        &mut self,
+        lines_max: usize,
+        take: &mut impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<usize, TaskError> {
         for lines in 0..lines_max {
             let Some((number, line)) = self.current.next_line() else { return Ok(lines) };
-            match decode_line(&self.decoder, line, LINE_BYTES_MAX) {
-                Ok(value) => batch.push(value, NO_TIMESTAMP),
-                Err(cause) => {
-                    let place = LinePlace { number, is_journaled: self.is_journaled };
-                    self.malformed.handle(Malformed { record: line, at: number, cause }, place)?;
-                }
+            if let Err(cause) = within_limit(line, LINE_BYTES_MAX).and_then(|()| take(line)) {
+                let place = LinePlace { number, is_journaled: self.is_journaled };
+                self.malformed.handle(Malformed { record: line, at: number, cause }, place)?;
             }
             self.next = Some(number + 1);
         }
         Ok(lines_max)
+    }
+
+    /// Gives out up to `lines_max` lines, of which there is at least one. What `take` refuses is a malformed record; its error
+    /// is the cause.
+    pub fn poll_lines(
+        &mut self,
+        context: &mut Context<'_>,
+        lines_max: usize,
+        mut take: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Poll<Result<(), TaskError>> {
+        let mut lines = 0;
+        while lines < lines_max {
+            if self.current.is_empty() {
+                if self.failure.is_some() {
+                    break;
+                }
+                match self.link.poll_chunk(context) {
+                    Poll::Ready(Ok(chunk)) => self.current = chunk,
+                    Poll::Ready(Err(error)) => {
+                        self.failure = Some(error);
+                        break;
+                    }
+                    Poll::Pending if lines == 0 => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+            if lines == 0 {
+                self.batch_first = self.current.next_number();
+                self.malformed.begin_batch();
+            }
+            lines += self.read_current(lines_max - lines, &mut take)?;
+        }
+        Poll::Ready(self.failure.take_if(|_| lines == 0).map_or(Ok(()), Err))
+    }
+
+    /// Where one of the lines is from that were given out by the last call and not refused, counted from 0.
+    pub fn locate(&self, row: usize) -> Option<String> {
+        let number =
+            (self.batch_first?..).filter(|number| !self.malformed.was_malformed(*number)).nth(row)?;
+        Some(LinePlace { number, is_journaled: self.is_journaled }.to_string())
+    }
+
+    /// The position after what was given out so far.
+    pub fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError> {
+        self.releases.pending.push_back((checkpoint, self.next));
+        Ok(codec::encode(&Position { next: self.next, letters: self.malformed.snapshot(checkpoint)? })?)
+    }
+
+    /// A checkpoint is durable.
+    pub fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
+        self.malformed.checkpoint_completed(checkpoint)?;
+        self.releases.completed(checkpoint)?;
+        self.link.notify_feed();
+        Ok(())
+    }
+}
+
+impl Drop for SocketLines {
+    fn drop(&mut self) {
+        self.link.stop();
     }
 }
 
@@ -248,56 +334,21 @@ impl<D: Decode> SourceReader<D::Item> for SocketReader<D> {
         rows_max: usize,
         batch: &mut Batch<D::Item>,
     ) -> Poll<Result<SourceStatus, TaskError>> {
-        let mut lines = 0;
-        while lines < rows_max {
-            if self.current.is_empty() {
-                if self.failure.is_some() {
-                    break;
-                }
-                match self.link.poll_chunk(context) {
-                    Poll::Ready(Ok(chunk)) => self.current = chunk,
-                    Poll::Ready(Err(error)) => {
-                        self.failure = Some(error);
-                        break;
-                    }
-                    Poll::Pending if lines == 0 => return Poll::Pending,
-                    Poll::Pending => break,
-                }
-            }
-            if lines == 0 {
-                self.batch_first = self.current.next_number();
-                self.malformed.begin_batch();
-            }
-            lines += self.read_current(rows_max - lines, batch)?;
-        }
-        match self.failure.take_if(|_| lines == 0) {
-            Some(error) => Poll::Ready(Err(error)),
-            None => Poll::Ready(Ok(SourceStatus::Ready)),
-        }
+        let Self { lines, decoder } = self;
+        let take = |line: &[u8]| decoder.decode(line).map(|value| batch.push(value, NO_TIMESTAMP));
+        lines.poll_lines(context, rows_max, take).map_ok(|()| SourceStatus::Ready)
     }
 
     fn locate(&mut self, row: usize) -> Option<String> {
-        let number =
-            (self.batch_first?..).filter(|number| !self.malformed.was_malformed(*number)).nth(row)?;
-        Some(LinePlace { number, is_journaled: self.is_journaled }.to_string())
+        self.lines.locate(row)
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError> {
-        self.releases.pending.push_back((checkpoint, self.next));
-        Ok(codec::encode(&Position { next: self.next, letters: self.malformed.snapshot(checkpoint)? })?)
+        self.lines.snapshot(checkpoint)
     }
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
-        self.malformed.checkpoint_completed(checkpoint)?;
-        self.releases.completed(checkpoint)?;
-        self.link.notify_feed();
-        Ok(())
-    }
-}
-
-impl<D> Drop for SocketReader<D> {
-    fn drop(&mut self) {
-        self.link.stop();
+        self.lines.checkpoint_completed(checkpoint)
     }
 }
 
@@ -352,18 +403,18 @@ mod tests {
         let mut chunk = Chunk::new(0);
         chunk.push(b"line");
         link.push(chunk);
-        let mut reader = SocketReader {
+        let lines = SocketLines {
             next: None,
             batch_first: None,
             current: Chunk::default(),
             failure: None,
-            decoder: Text,
-            malformed: MalformedHandler::failing(),
+            malformed: MalformedHandler::detached(&MalformedRecords::Fail),
             is_journaled: true,
             link,
             releases,
         };
-        reader.link.fail(TaskError::Connector("the disk is full".to_owned()));
+        let mut reader = SocketReader { lines, decoder: Text };
+        reader.lines.link.fail(TaskError::Connector("the disk is full".to_owned()));
 
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut batch = Batch::default();

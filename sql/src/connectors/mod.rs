@@ -2,11 +2,14 @@
 
 pub mod blackhole;
 pub mod datagen;
+mod filesystem;
 pub mod lookup;
+mod malformed;
 pub mod nexmark;
 pub mod options;
 pub mod print;
 pub mod row_text;
+mod socket;
 pub mod values;
 
 #[cfg(test)]
@@ -167,8 +170,10 @@ type MakeSink = fn(&TableDescriptor) -> Result<Arc<dyn TableSink>, SqlError>;
 const CONNECTORS: &[(&str, Option<MakeSource>, Option<MakeSink>)] = &[
     ("blackhole", None, Some(blackhole::sink)),
     ("datagen", Some(datagen::source), None),
+    ("filesystem", Some(filesystem::source), Some(filesystem::sink)),
     ("nexmark", Some(nexmark::source), None),
     ("print", None, Some(print::sink)),
+    ("socket", Some(socket::source), None),
 ];
 
 /// Makes a table's source. Errors name the table and the option.

@@ -1,7 +1,10 @@
 //! What the connectors' tests share.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -41,17 +44,19 @@ pub(crate) fn scan_all(table: &TableDescriptor) -> Scan {
     Scan { projection: (0..table.schema.fields().len()).collect(), ..Scan::default() }
 }
 
-/// Stands still.
-pub(crate) struct FixedClock(pub TimestampMs);
+/// Stands still until it is set.
+pub(crate) struct SetClock(pub AtomicI64);
 
-impl Clock for FixedClock {
+impl Clock for SetClock {
     fn now_ms(&self) -> TimestampMs {
-        self.0
+        self.0.load(Relaxed)
     }
 }
 
 /// The folder of a job, and the contexts of its subtasks.
 pub(crate) struct Surroundings {
+    job: JobId,
+    pub clock: Arc<SetClock>,
     folder: tempfile::TempDir,
     state: StateEnv,
 }
@@ -60,14 +65,15 @@ impl Surroundings {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = StateEnv::open(folder.path()).unwrap();
-        Self { folder, state }
+        let clock = Arc::new(SetClock(AtomicI64::new(1_577_836_800_123)));
+        Self { job: JobId::random(), clock, folder, state }
     }
 
-    /// A subtask, at a time that is always the same.
+    /// A subtask, at a time that stays the same unless the clock is set.
     pub fn context(&self, index: u32, parallelism: u32) -> TaskContext {
         let vertex = VertexId(0);
         TaskContext {
-            job: JobId::random(),
+            job: self.job,
             attempt: ExecutionAttemptId::new(SubtaskId { vertex, index }, 0),
             vertex: JobVertex {
                 id: vertex,
@@ -78,7 +84,7 @@ impl Surroundings {
             },
             downstream: Vec::new(),
             options: JobOptions::default(),
-            clock: Arc::new(FixedClock(1_577_836_800_123)),
+            clock: self.clock.clone(),
             data_dir: self.folder.path().to_owned(),
             state: self.state.clone(),
             restored: None,
