@@ -13,5 +13,5 @@ pub(crate) use changes::{Change, Changes, diff, with_columns};
 pub(crate) use codec::{EncodedRows, OrderedCodec, StoredRow};
 pub(crate) use event_time::{due_namespaces, in_namespace_order, second_of, times_ms};
 pub(crate) use expiry::Expiry;
-pub(crate) use partition::{Edits, OrderedRows, PartitionKey, partitions_of};
-pub(crate) use pending::{DuePartition, Pending, PendingRow};
+pub(crate) use partition::{Edits, OrderedRows, OrderedRowsMut, PartitionKey, partitions_of};
+pub(crate) use pending::Pending;

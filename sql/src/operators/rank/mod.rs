@@ -10,6 +10,8 @@ mod append;
 mod best;
 mod retract;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
 mod top_one;
 
