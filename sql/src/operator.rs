@@ -100,8 +100,17 @@ impl OpenContext<'_> {
 
     /// Opens a state for things that belong to a key and are found one by one: see [`rows::sub_key`](crate::rows::sub_key).
     pub fn table_of_sub_keys<V: Value>(&mut self, name: &str) -> Result<Table<RowBytes, V>, TaskError> {
+        self.table_hashed_by(name, |key: &RowBytes| sub_key_hash(key.as_slice()))
+    }
+
+    /// Opens a state whose keys are hashed in a way of their own: see [`KeyedBackend::table_hashed_by`].
+    pub fn table_hashed_by<K: Key, V: Value>(
+        &mut self,
+        name: &str,
+        hash_of: fn(&K) -> u64,
+    ) -> Result<Table<K, V>, TaskError> {
         let name = format!("{}{name}", self.prefix);
-        Ok(self.backend()?.table_hashed_by(&name, |key: &RowBytes| sub_key_hash(key.as_slice()))?)
+        Ok(self.backend()?.table_hashed_by(&name, hash_of)?)
     }
 
     /// Opens the timers of keys by their name.

@@ -1,14 +1,11 @@
 //! The rows of each key, as state: any number of them, in chunks of bounded size.
 //!
 //! A table finds an entry by its exact key only, and rewrites a changed value as a whole. So the rows of a key are in chunks that are
-//! numbered from 0, and the first one says how many there are. Rows that only ever come are appended to the last chunk, and the
-//! chunks of a key become larger the more it has. Where rows go as well, a chunk is a bucket of a hash table that grows by
-//! one bucket at a time (linear hashing, Litwin 1980): finding a row takes one chunk however many rows the key has.
+//! numbered from 0, and the first one says how many there are. Rows that only ever come are appended to the last chunk. Where rows
+//! go as well, a chunk is a bucket of a hash table that grows by one bucket at a time (linear hashing, Litwin 1980): finding a row
+//! takes one chunk however many rows the key has.
 
-use std::{
-    hash::{Hash, Hasher},
-    ops::Range,
-};
+use std::ops::Range;
 
 use headwater_actors::context::TaskError;
 use headwater_core::{key_group::KeyGroup, time::TimestampMs};
@@ -21,19 +18,11 @@ use crate::{
     rows::{RowBytes, hash_bytes},
 };
 
-/// What a chunk of rows that may go holds at most, unless it is one row.
-const BUCKET_BYTES: usize = 4 << 10;
+/// What a chunk holds at most, unless it is one row.
+const CHUNK_BYTES: usize = 4 << 10;
 
-/// What the first chunk of rows that only come holds; each further one twice as much, up to 256 times.
-const FIRST_CHUNK_BYTES: usize = 4 << 10;
-const DOUBLINGS_MAX: u32 = 8;
-
-/// So many buckets of a key share a namespace. All of a key's chunks have one hash, since they belong to one key group, and
-/// entries with one hash are told apart one by one.
-const BUCKETS_PER_NAMESPACE: u32 = 16;
-
-/// A key, and the number of a chunk in its last four bytes. Hashed without that.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A key, and the number of a chunk in its last four bytes.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct ChunkKey(RowBytes);
 
 const NUMBER_BYTES: usize = 4;
@@ -53,10 +42,10 @@ impl ChunkKey {
     }
 }
 
-impl Hash for ChunkKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.parts().0);
-    }
+/// The hash of a key's chunk. That of the first one is the key's; all have its upper half, which tells the key group.
+#[inline]
+fn chunk_hash(key_hash: u64, number: u32) -> u64 {
+    key_hash ^ u64::from(number.wrapping_mul(0x9E37_79B9))
 }
 
 /// A key with its hash.
@@ -64,6 +53,14 @@ impl Hash for ChunkKey {
 pub(super) struct KeyRef<'a> {
     pub hash: u64,
     pub bytes: &'a [u8],
+}
+
+impl KeyRef<'_> {
+    /// Where a chunk is in the table.
+    #[inline]
+    fn chunk(self, number: u32) -> (u64, ChunkKey) {
+        (chunk_hash(self.hash, number), ChunkKey::new(self.bytes, number))
+    }
 }
 
 /// How far the rows of a key were read.
@@ -84,7 +81,7 @@ impl Default for Cursor {
 pub(super) enum Fate {
     /// They only come, and go with their namespace.
     Stay,
-    /// They come and go; there is but the namespace 0, and the layout has a count.
+    /// They come and go, in the namespace 0, and are counted.
     ComeAndGo,
 }
 
@@ -105,7 +102,12 @@ impl KeyedRows {
         fate: Fate,
     ) -> Result<Self, TaskError> {
         assert_eq!(layout.count, fate == Fate::ComeAndGo, "rows that go are counted");
-        Ok(Self { table: context.table(name)?, layout, fate, outdated: TimestampMs::MIN })
+        let hash_of = |key: &ChunkKey| {
+            let (key, number) = key.parts();
+            chunk_hash(hash_bytes(key), number)
+        };
+        let table = context.table_hashed_by(name, hash_of)?;
+        Ok(Self { table, layout, fate, outdated: TimestampMs::MIN })
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -127,18 +129,6 @@ impl KeyedRows {
 
     pub(super) fn drop_namespace(&mut self, namespace: Namespace) -> Result<(), StateError> {
         self.table.drop_namespace(namespace)
-    }
-
-    /// Where a chunk of a key is in the table.
-    #[inline]
-    fn place(&self, namespace: Namespace, key: KeyRef<'_>, chunk: u32) -> (Namespace, ChunkKey) {
-        match self.fate {
-            Fate::Stay => (namespace, ChunkKey::new(key.bytes, chunk)),
-            Fate::ComeAndGo => (
-                Namespace::from(chunk / BUCKETS_PER_NAMESPACE),
-                ChunkKey::new(key.bytes, chunk % BUCKETS_PER_NAMESPACE),
-            ),
-        }
     }
 
     /// Reads a little of each key's rows, so that they are in the processor's caches when they are needed. Where there are many keys,
@@ -164,8 +154,8 @@ impl KeyedRows {
         }
         let number = cursor.next;
         cursor.next += 1;
-        let (namespace, place) = self.place(namespace, key, number);
-        if let Some(chunk) = self.table.select(namespace)?.get(key.hash, &place)? {
+        let (hash, place) = key.chunk(number);
+        if let Some(chunk) = self.table.select(namespace)?.get(hash, &place)? {
             if number == 0 {
                 cursor.chunks = chunk.chunks();
             }
@@ -182,8 +172,8 @@ impl KeyedRows {
         chunk: u32,
         change: impl FnOnce(&mut Chunk) -> T,
     ) -> Result<Option<T>, StateError> {
-        let (namespace, place) = self.place(namespace, key, chunk);
-        Ok(self.table.select(namespace)?.get_mut(key.hash, &place)?.map(change))
+        let (hash, place) = key.chunk(chunk);
+        Ok(self.table.select(namespace)?.get_mut(hash, &place)?.map(change))
     }
 
     /// Adds a row.
@@ -206,45 +196,44 @@ impl KeyedRows {
         record: Record<'_>,
     ) -> Result<(), StateError> {
         let mut space = self.table.select(namespace)?;
-        let first = ChunkKey::new(key.bytes, 0);
-        let chunk = space.get_or_insert_with(key.hash, &first, Chunk::default)?;
+        let (first_hash, first) = key.chunk(0);
+        let chunk = space.get_or_insert_with(first_hash, &first, Chunk::default)?;
         let chunks = chunk.chunks();
-        if chunks == 1 && has_room(chunk, 0, record) {
+        if chunks == 1 && has_room(chunk, record) {
             chunk.push(self.layout, record);
             return Ok(());
         }
-        let last = ChunkKey::new(key.bytes, chunks - 1);
-        if chunks > 1
-            && let Some(chunk) = space.get_mut(key.hash, &last)?
-            && has_room(chunk, chunks - 1, record)
-        {
-            chunk.push(self.layout, record);
-            return Ok(());
+        if chunks > 1 {
+            let (hash, last) = key.chunk(chunks - 1);
+            let chunk = space.get_or_insert_with(hash, &last, Chunk::default)?;
+            if has_room(chunk, record) {
+                chunk.push(self.layout, record);
+                return Ok(());
+            }
         }
         let mut chunk = Chunk::default();
         chunk.push(self.layout, record);
-        space.insert(key.hash, ChunkKey::new(key.bytes, chunks), chunk);
-        space.get_or_insert_with(key.hash, &first, Chunk::default)?.set_chunks(chunks + 1);
+        let (hash, next) = key.chunk(chunks);
+        space.insert(hash, next, chunk);
+        space.get_or_insert_with(first_hash, &first, Chunk::default)?.set_chunks(chunks + 1);
         Ok(())
     }
 
     fn add_to_bucket(&mut self, key: KeyRef<'_>, record: Record<'_>) -> Result<(), StateError> {
         let (layout, outdated) = (self.layout, self.outdated);
-        let (namespace, place) = self.place(0, key, 0);
-        let mut space = self.table.select(namespace)?;
-        let first = space.get_or_insert_with(key.hash, &place, Chunk::default)?;
+        let mut space = self.table.select(0)?;
+        let (hash, place) = key.chunk(0);
+        let first = space.get_or_insert_with(hash, &place, Chunk::default)?;
         let buckets = first.chunks();
         let bucket = bucket_of(record.row, buckets);
-        let is_full = if bucket == 0 {
-            first.add(layout, record, outdated);
-            is_overfull(first, layout, record)
+        let chunk = if bucket == 0 {
+            first
         } else {
-            let (namespace, place) = self.place(0, key, bucket);
-            let mut space = self.table.select(namespace)?;
-            let chunk = space.get_or_insert_with(key.hash, &place, Chunk::default)?;
-            chunk.add(layout, record, outdated);
-            is_overfull(chunk, layout, record)
+            let (hash, place) = key.chunk(bucket);
+            space.get_or_insert_with(hash, &place, Chunk::default)?
         };
+        chunk.add(layout, record, outdated);
+        let is_full = is_overfull(chunk, layout, record);
         if is_full { self.split(key, buckets) } else { Ok(()) }
     }
 
@@ -267,8 +256,8 @@ impl KeyedRows {
             self.remove_chunk(key, parted)?;
         }
         if !moved.is_empty() {
-            let (namespace, place) = self.place(0, key, buckets);
-            self.table.select(namespace)?.insert(key.hash, place, moved);
+            let (hash, place) = key.chunk(buckets);
+            self.table.select(0)?.insert(hash, place, moved);
         }
         self.modify(0, key, 0, |first| first.set_chunks(buckets + 1))?;
         Ok(())
@@ -299,8 +288,8 @@ impl KeyedRows {
         }
         let mut left = buckets;
         while left > 1 {
-            let (namespace, place) = self.place(0, key, left - 1);
-            if self.table.select(namespace)?.get(key.hash, &place)?.is_some() {
+            let (hash, place) = key.chunk(left - 1);
+            if self.table.select(0)?.get(hash, &place)?.is_some() {
                 break;
             }
             left -= 1;
@@ -316,33 +305,30 @@ impl KeyedRows {
     }
 
     fn remove_chunk(&mut self, key: KeyRef<'_>, chunk: u32) -> Result<(), StateError> {
-        let (namespace, place) = self.place(0, key, chunk);
-        self.table.select(namespace)?.remove(key.hash, &place)?;
+        let (hash, place) = key.chunk(chunk);
+        self.table.select(0)?.remove(hash, &place)?;
         Ok(())
     }
 
     /// Removes the outdated rows of a key group. They are of those that come and go.
     pub(super) fn expire(&mut self, group: KeyGroup) -> Result<(), StateError> {
         let (layout, outdated) = (self.layout, self.outdated);
-        for namespace in self.table.namespaces() {
-            let mut found = Vec::new();
-            self.table.scan(namespace, group, |hash, key, chunk| {
-                if chunk.records(layout).any(|(_, record)| record.time <= outdated) {
-                    found.push((hash, key.clone()));
-                }
+        let mut found = Vec::new();
+        self.table.scan(0, group, |_, key, chunk| {
+            if chunk.records(layout).any(|(_, record)| record.time <= outdated) {
+                found.push(key.clone());
+            }
+        })?;
+        for place in found {
+            let (bytes, number) = place.parts();
+            let key = KeyRef { hash: hash_bytes(bytes), bytes };
+            let is_emptied = self.modify(0, key, number, |chunk| {
+                chunk.retain(layout, |record| record.time > outdated);
+                chunk.is_empty()
             })?;
-            for (hash, place) in found {
-                let (bytes, number) = place.parts();
-                let key = KeyRef { hash, bytes };
-                let chunk = number + namespace as u32 * BUCKETS_PER_NAMESPACE;
-                let is_emptied = self.modify(0, key, chunk, |chunk| {
-                    chunk.retain(layout, |record| record.time > outdated);
-                    chunk.is_empty()
-                })?;
-                let buckets = self.modify(0, key, 0, |first| first.chunks())?;
-                if let (Some(true), Some(buckets)) = (is_emptied, buckets) {
-                    self.tidy(key, chunk, buckets)?;
-                }
+            let buckets = self.modify(0, key, 0, |first| first.chunks())?;
+            if let (Some(true), Some(buckets)) = (is_emptied, buckets) {
+                self.tidy(key, number, buckets)?;
             }
         }
         Ok(())
@@ -365,15 +351,14 @@ impl KeyedRows {
     }
 }
 
-/// Whether the chunk with this number takes another row.
-fn has_room(chunk: &Chunk, number: u32, record: Record<'_>) -> bool {
-    let limit = FIRST_CHUNK_BYTES << number.min(DOUBLINGS_MAX);
-    chunk.is_empty() || chunk.bytes() + record.row.len() <= limit
+/// Whether a chunk takes another row.
+fn has_room(chunk: &Chunk, record: Record<'_>) -> bool {
+    chunk.is_empty() || chunk.bytes() + record.row.len() <= CHUNK_BYTES
 }
 
 /// Whether there is too much in a bucket that was added to. One row alone cannot be parted.
 fn is_overfull(chunk: &Chunk, layout: Layout, added: Record<'_>) -> bool {
-    chunk.bytes() > BUCKET_BYTES
+    chunk.bytes() > CHUNK_BYTES
         && chunk.records(layout).next().is_some_and(|(_, first)| first.row != added.row)
 }
 
