@@ -48,6 +48,8 @@ pub struct Harness {
     clock: Arc<SetClock>,
     running: Option<Running>,
     checkpoint: CheckpointId,
+    /// Of keyed state in the checkpoint that the subtask was last restarted from.
+    state_bytes: u64,
     output: Vec<ChangeBatch>,
     _folder: tempfile::TempDir,
 }
@@ -75,6 +77,7 @@ impl Harness {
             clock,
             running: None,
             checkpoint: CheckpointId(0),
+            state_bytes: 0,
             output: Vec::new(),
             _folder: folder,
         };
@@ -101,6 +104,7 @@ impl Harness {
             let pending = backend.snapshot(self.checkpoint, &mut operator.tables()).unwrap();
             pending.write().unwrap()
         });
+        self.state_bytes = keyed_state.as_ref().map_or(0, |state| state.bytes());
         drop((operator, backend));
         let snapshot = SubtaskSnapshot { operator_state, committable: None, keyed_state };
         self.context.restored = Some(RestoredSubtask { checkpoint: self.checkpoint, snapshot });
@@ -160,6 +164,11 @@ impl Harness {
         if running.operator.next_timer_ms().is_some_and(|timer| timer <= now_ms) {
             self.steps(|operator, emit| operator.on_processing_time(now_ms, emit));
         }
+    }
+
+    /// How large the keyed state was when the subtask was last restarted.
+    pub fn state_bytes(&self) -> u64 {
+        self.state_bytes
     }
 
     /// How many rows came too late so far.

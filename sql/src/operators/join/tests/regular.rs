@@ -226,3 +226,20 @@ fn a_row_is_forgotten_when_it_has_outlived_its_time() {
         assert_eq!(change_texts(&harness.take_output()), Vec::<String>::new());
     }
 }
+
+#[test]
+fn what_has_outlived_its_time_is_removed_sooner_or_later() {
+    let factory = JoinFactory { ttl_ms: [Some(1_000); 2], ..factory(JoinKind::Left, false) };
+    let mut harness = Harness::open(factory, StateBackend::HashMap);
+    harness.restart();
+    let empty_bytes = harness.state_bytes();
+    let hot = (0..300).map(|value| Row { size: 100, ..row(-1, value) });
+    let rows: Vec<Row> = (0..300).map(|key| row(key, 0)).chain(hot).collect();
+    harness.process(0, insertions(&rows));
+    harness.process(1, insertions(&rows));
+    harness.restart();
+    assert!(harness.state_bytes() > empty_bytes);
+    (0..=3_000).step_by(2).for_each(|now_ms| harness.set_time(now_ms));
+    harness.restart();
+    assert_eq!(harness.state_bytes(), empty_bytes);
+}

@@ -71,3 +71,26 @@ fn a_regular_join_of_a_million_keys() {
         }
     }
 }
+
+#[test]
+#[ignore = "it measures"]
+fn one_key_with_many_rows() {
+    const ROWS: i64 = 200_000;
+    let rows = |kind: RowKind| -> Vec<ChangeBatch> {
+        let row = |time| (kind, Row { key: Some(1), value: 1, size: 40, time });
+        (0..ROWS / 1_000)
+            .map(|n| changes(&(0..1_000).map(|i| row(n * 1_000 + i)).collect::<Vec<_>>()))
+            .collect()
+    };
+    let one = || vec![insertions(&[Row { key: Some(1), value: 1, size: 40, time: 0 }])];
+    for state_backend in [StateBackend::HashMap, StateBackend::RocksDb] {
+        let factory =
+            JoinFactory { spec: spec(JoinKind::Left, false), is_append_only: [false; 2], ttl_ms: [None; 2] };
+        let options = JobOptions { state_backend, state_cache_bytes: 4 << 30, ..JobOptions::default() };
+        let mut harness = Harness::open_with(factory, options);
+        println!("{state_backend:?}");
+        feed("  come", &mut harness, 0, rows(RowKind::Insert));
+        feed("  match one", &mut harness, 1, one());
+        feed("  go", &mut harness, 0, rows(RowKind::Delete));
+    }
+}
