@@ -76,7 +76,11 @@ impl ProgramCatalog for OnlyProgram {
     }
 
     fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError> {
-        Ok(JobPlan { name: spec.name.clone(), graph: self.graph.graph().clone() })
+        Ok(JobPlan {
+            name: spec.name.clone(),
+            graph: self.graph.graph().clone(),
+            options: spec.options.clone(),
+        })
     }
 }
 

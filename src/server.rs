@@ -24,6 +24,8 @@ use headwater_core::{
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::sql::WithSql;
+
 /// How long a stop waits for the tasks to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -71,6 +73,7 @@ impl Server {
     where
         P: ProgramCatalog + CodeResolver + 'static,
     {
+        let programs = Arc::new(WithSql::new(programs));
         let listener = headwater_api::listen(options.bind)?;
         let lock = lock_data_dir(&options.data_dir)?;
         let state = StateEnv::open(&options.data_dir)?;

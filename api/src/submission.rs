@@ -10,10 +10,15 @@ use serde_json::{Map, Value};
 
 use crate::problem::{Problem, ProblemKind};
 
-const FIELDS: [&str; 6] = ["program", "args", "name", "parallelism", "checkpoint_interval_ms", "options"];
+const FIELDS: [&str; 7] =
+    ["program", "args", "sql", "name", "parallelism", "checkpoint_interval_ms", "options"];
+
+/// The program that runs SQL, and its argument.
+const SQL: (&str, &str) = ("sql", "script");
+const SQL_BYTES_MAX: usize = 1 << 20;
 const NAME_CHARS_MAX: usize = 256;
 
-/// Reads `{"program", "args"?, "name"?, "parallelism"?, "checkpoint_interval_ms"?, "options"?}`.
+/// Reads `{"program", "args"?, …}` or `{"sql", …}`, both with `{ "name"?, "parallelism"?, "checkpoint_interval_ms"?, "options"?}`.
 pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
     let value: Value = serde_json::from_slice(body).map_err(malformed)?;
     let Value::Object(mut fields) = value else {
@@ -25,10 +30,27 @@ pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
         return Err(invalid(format!("unknown field `{unknown}`{suggestion}"))
             .hint(format!("expected fields are {}", FIELDS.join(", "))));
     }
+    if let Some(sql) = fields.remove("sql") {
+        return sql_job(sql, fields);
+    }
     let program = text(&mut fields, "program")?
         .ok_or_else(|| invalid("missing field `program`").hint("GET /api/v1/programs lists the programs"))?;
     let name = text(&mut fields, "name")?.unwrap_or_default();
     Ok(JobSpec { args: args(&mut fields)?, options: options(&mut fields)?, name, program })
+}
+
+/// A job in SQL: its statements, the INSERT last.
+fn sql_job(sql: Value, mut fields: Map<String, Value>) -> Result<JobSpec, Problem> {
+    let Value::String(script) = sql else { return Err(wrong_kind("sql", "a string", &sql)) };
+    if script.is_empty() || script.len() > SQL_BYTES_MAX {
+        return Err(invalid(format!("field `sql`: expected 1 to {SQL_BYTES_MAX} bytes, found {}", script.len())));
+    }
+    if let Some(other) = ["program", "args"].iter().find(|field| fields.contains_key(**field)) {
+        return Err(invalid(format!("field `{other}` is for registered programs: expected it without `sql`")));
+    }
+    let name = text(&mut fields, "name")?.unwrap_or_default();
+    let args = Args::from([(SQL.1.to_owned(), ArgValue::Text(script))]);
+    Ok(JobSpec { args, options: options(&mut fields)?, name, program: SQL.0.to_owned() })
 }
 
 fn malformed(error: serde_json::Error) -> Problem {

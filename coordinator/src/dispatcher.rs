@@ -114,7 +114,8 @@ impl Dispatcher {
             let reason = "it takes no jobs while the process is stopping: submit to the next one".to_owned();
             return Err(StoreError(reason).into());
         }
-        let JobPlan { name, graph } = self.services.catalog.plan(&spec)?;
+        let JobPlan { name, graph, options } = self.services.catalog.plan(&spec)?;
+        spec.options = options;
         if spec.name.is_empty() {
             spec.name = name;
         }

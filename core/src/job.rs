@@ -159,6 +159,8 @@ pub struct JobPlan {
     pub name: String,
     /// What it runs as.
     pub graph: JobGraph,
+    /// The options that hold: the submission's, with what the program itself sets.
+    pub options: JobOptions,
 }
 
 /// The programs that can be submitted, as the coordinator sees them.

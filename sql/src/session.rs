@@ -173,7 +173,7 @@ impl Session {
 
     fn create_function(&mut self, function: &FunctionDefinition) -> Result<Outcome, SqlError> {
         let name = function.name.to_string();
-        let Some(built_in) = functions::of_class(&function.class) else {
+        let Some(built_in) = functions::lookup_class(&function.class) else {
             return Err(SqlError::new(format!("the class `{}` cannot be run: there is no JVM here", function.class))
                 .hint("expected a class whose function is built in, such as com.github.nexmark.flink.udf.CountChar")
                 .at(function.location));
@@ -181,7 +181,7 @@ impl Session {
         if self.catalog.function(&name).is_some() && !function.if_not_exists {
             return Err(SqlError::new(format!("the function `{name}` exists already")).at(function.location));
         }
-        self.catalog.create_function(&name, built_in);
+        self.catalog.create_function(&name, built_in.name());
         Ok(Outcome::Done)
     }
 
@@ -240,8 +240,7 @@ impl Session {
             Show::Views => list("view name", entries(|entry| matches!(entry, CatalogEntry::View(_)))),
             Show::Functions { user: true } => list("function name", self.catalog.functions().map(str::to_owned).collect()),
             Show::Functions { user: false } => {
-                let mut names: Vec<String> =
-                    functions::scalar_functions().iter().map(|function| function.name().to_owned()).collect();
+                let mut names: Vec<String> = functions::names().iter().map(|name| name.to_lowercase()).collect();
                 names.extend(planner::aggregates::names());
                 names.extend(self.catalog.functions().map(str::to_owned));
                 names.sort();
@@ -438,8 +437,18 @@ impl Session {
     }
 }
 
+/// A job, ready to be run.
+pub struct Compiled {
+    /// `pipeline.name`, or what it writes to.
+    pub name: String,
+    /// The job.
+    pub job: SqlJob,
+    /// The options with what the script sets.
+    pub options: JobOptions,
+}
+
 /// Compiles the script of a job: its last statement is what the job runs.
-pub fn compile_job(script: &str, options: &JobOptions) -> Result<(String, SqlJob), SqlError> {
+pub fn compile_job(script: &str, options: &JobOptions) -> Result<Compiled, SqlError> {
     let (session, last) = replay(script, options)?;
     let inserts = match &last.kind {
         StatementKind::Insert(insert) => std::slice::from_ref(&**insert),
@@ -448,13 +457,12 @@ pub fn compile_job(script: &str, options: &JobOptions) -> Result<(String, SqlJob
             return Err(SqlError::new("a job's script ends with INSERT or a statement set").at(last.location));
         }
     };
-    let options = session.settings.job_options(options.clone())?;
-    let plan = session.plan_inserts(inserts, &options).map_err(|error| error.at(last.location))?;
-    let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
-    let Outcome::Job(JobRequest { name, .. }) = session.job(&last, inserts)? else {
+    let Outcome::Job(JobRequest { name, options, .. }) = session.job(&last, inserts)? else {
         return Err(SqlError::new("a job's script ends with INSERT or a statement set"));
     };
-    Ok((name, job))
+    let plan = session.plan_inserts(inserts, &options).map_err(|error| error.at(last.location))?;
+    let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
+    Ok(Compiled { name, job, options })
 }
 
 /// Compiles the script of a query, whose results go to `sink`. Everything runs in one subtask.

@@ -279,7 +279,7 @@ impl ProgramCatalog for ProgramRegistry {
 
     fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError> {
         let (name, graph) = self.build(spec)?;
-        Ok(JobPlan { name, graph: graph.graph().clone() })
+        Ok(JobPlan { name, graph: graph.graph().clone(), options: spec.options.clone() })
     }
 }
 

@@ -56,7 +56,11 @@ impl ProgramCatalog for Programs {
     }
 
     fn plan(&self, spec: &JobSpec) -> Result<JobPlan, PlanError> {
-        Ok(JobPlan { name: spec.name.clone(), graph: self.find(spec).graph().clone() })
+        Ok(JobPlan {
+            name: spec.name.clone(),
+            graph: self.find(spec).graph().clone(),
+            options: spec.options.clone(),
+        })
     }
 }
 

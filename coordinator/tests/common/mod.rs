@@ -167,7 +167,7 @@ impl ProgramCatalog for Catalog {
             edges: vec![JobEdge { from: VertexId(0), to: VertexId(1), partitioning }],
             max_parallelism: 128,
         };
-        Ok(JobPlan { name: "planned".to_owned(), graph })
+        Ok(JobPlan { name: "planned".to_owned(), graph, options: spec.options.clone() })
     }
 }
 

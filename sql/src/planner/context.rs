@@ -282,7 +282,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        functions::scalar_functions().iter().map(|function| function.name().to_owned()).collect()
+        functions::names()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod aggregate;
 mod calc;
 mod join;
+mod over;
 mod rank;
 mod scan;
 mod sink;

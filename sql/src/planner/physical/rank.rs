@@ -11,7 +11,7 @@ use datafusion::{
     },
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, not_supported, nullable};
+use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, not_supported};
 use crate::{
     error::SqlError,
     operators::{
@@ -259,24 +259,19 @@ impl PhysicalPlanner {
         Ok(self.operator(name, factory, &input, Distribution::Single, output))
     }
 
-    pub(super) fn window(&mut self, window: &Window) -> Planned {
-        let _ = nullable(&window.schema);
-        Err(not_supported("OVER"))
-    }
-
     pub(super) fn unnest(&mut self, _: &Unnest) -> Planned {
         Err(not_supported("UNNEST"))
     }
 }
 
-fn column_of(expr: &Expr, schema: &datafusion::common::DFSchema) -> Planned<usize> {
+pub(super) fn column_of(expr: &Expr, schema: &datafusion::common::DFSchema) -> Planned<usize> {
     match unaliased(expr) {
         Expr::Column(column) => schema.index_of_column(column).map_err(sql_error),
         other => Err(not_supported(format_args!("ORDER BY `{other}`, which is no column,")).hint("calculate it in a sub-query")),
     }
 }
 
-fn order_of(order: &[SortExpr], column: impl Fn(&Expr) -> Planned<usize>) -> Planned<Vec<(usize, SortOptions)>> {
+pub(super) fn order_of(order: &[SortExpr], column: impl Fn(&Expr) -> Planned<usize>) -> Planned<Vec<(usize, SortOptions)>> {
     order
         .iter()
         .map(|sort| {
