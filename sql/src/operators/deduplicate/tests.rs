@@ -23,7 +23,7 @@ fn replaces(factory: &DeduplicateFactory, new: &Row, old: &Row) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
     #[test]
     fn one_row_of_each_key_stays(

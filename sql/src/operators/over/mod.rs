@@ -8,8 +8,13 @@
 mod aggregate;
 mod call;
 mod evaluate;
+mod history;
+mod part;
 mod recompute;
-mod state;
+#[cfg(test)]
+mod speed;
+#[cfg(test)]
+mod test_calls;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +26,7 @@ use headwater_actors::{context::TaskError, operator::Step};
 use headwater_core::time::{Clock, TimestampMs};
 use headwater_state::AnyTable;
 
-use self::{
-    call::Call,
-    evaluate::{Evaluator, Part},
-};
+use self::{call::Call, evaluate::Evaluator, part::Part};
 pub use self::{call::OverCall, recompute::OverRecomputeFactory};
 use super::ordered::{OrderedCodec, Pending, partitions_of, times_ms};
 use crate::{

@@ -163,6 +163,7 @@ struct OverRecompute {
 }
 
 /// A part of a partition before or after its changes: consecutive rows, and which of them have results that may be others.
+#[derive(Default)]
 struct Excerpt {
     rows: Vec<StoredRow>,
     affected: std::ops::Range<usize>,
@@ -191,7 +192,8 @@ fn excerpts(
     edits.undo(&mut before, begin);
     Ok([before, after].map(|rows| {
         let affected = affected..rows.len() - unaffected_at_end;
-        Excerpt { rows, affected }
+        // Where nothing is affected, as before a row that comes last, nothing needs to be computed.
+        if affected.is_empty() { Excerpt::default() } else { Excerpt { rows, affected } }
     }))
 }
 

@@ -1,10 +1,6 @@
 use std::collections::BTreeMap;
 
-use arrow::{
-    array::RecordBatch,
-    compute::SortOptions,
-    datatypes::{DataType, IntervalMonthDayNano},
-};
+use arrow::{array::RecordBatch, datatypes::IntervalMonthDayNano};
 use datafusion::{
     common::ScalarValue,
     functions_aggregate::{
@@ -22,91 +18,21 @@ use datafusion::{
         rank::{dense_rank_udwf, rank_udwf},
         row_number::row_number_udwf,
     },
-    logical_expr::{Operator, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition},
-    physical_expr::{
-        PhysicalExpr, PhysicalSortExpr,
-        expressions::{BinaryExpr, CastExpr, Column, Literal},
-    },
-    physical_plan::windows::create_window_expr,
+    logical_expr::{WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition},
+    physical_expr::PhysicalExpr,
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    test_calls::{TIME, VALUE, all_peers, all_rows, call, column, frame, last_ms, last_rows, literal},
+    *,
+};
 use crate::operators::{
     ordered::test_rows::{
-        Row, any_changes, any_rows, ascending, batch, changes, cpu_seconds, descending, insertions, options,
-        schema, text,
+        Row, any_changes, any_rows, ascending, batch, changes, descending, insertions, options, schema, text,
     },
     testing::{Harness, Materialized, texts},
 };
-
-const TIME: usize = 1;
-const VALUE: usize = 2;
-
-fn column(index: usize) -> Arc<dyn PhysicalExpr> {
-    Arc::new(Column::new(schema().field(index).name(), index))
-}
-
-fn literal(value: impl Into<ScalarValue>) -> Arc<dyn PhysicalExpr> {
-    Arc::new(Literal::new(value.into()))
-}
-
-fn frame(units: WindowFrameUnits, start: ScalarValue) -> WindowFrame {
-    WindowFrame::new_bounds(units, WindowFrameBound::Preceding(start), WindowFrameBound::CurrentRow)
-}
-
-fn last_ms(ms: i64) -> WindowFrame {
-    let interval = IntervalMonthDayNano::new(0, 0, ms * 1_000_000);
-    frame(WindowFrameUnits::Range, ScalarValue::IntervalMonthDayNano(Some(interval)))
-}
-
-fn last_rows(rows: u64) -> WindowFrame {
-    frame(WindowFrameUnits::Rows, ScalarValue::UInt64(Some(rows)))
-}
-
-fn all_rows() -> WindowFrame {
-    frame(WindowFrameUnits::Rows, ScalarValue::UInt64(None))
-}
-
-fn all_peers() -> WindowFrame {
-    frame(WindowFrameUnits::Range, ScalarValue::Null)
-}
-
-/// A call, with the order that a window is to have.
-fn call(
-    function: WindowFunctionDefinition,
-    args: &[Arc<dyn PhysicalExpr>],
-    frame: WindowFrame,
-    (column_index, options): (usize, SortOptions),
-    is_filtered: bool,
-) -> OverCall {
-    let order = [PhysicalSortExpr::new(column(column_index), options)];
-    // As the planner does.
-    let needs_float =
-        matches!(&function, WindowFunctionDefinition::AggregateUDF(udaf) if udaf.name() == "avg");
-    let to_float = |arg: &Arc<dyn PhysicalExpr>| {
-        Arc::new(CastExpr::new(arg.clone(), DataType::Float64, None)) as Arc<dyn PhysicalExpr>
-    };
-    let args: Vec<_> = if needs_float { args.iter().map(to_float).collect() } else { args.to_vec() };
-    // value <> 3
-    let filter: Option<Arc<dyn PhysicalExpr>> = is_filtered.then(|| {
-        Arc::new(BinaryExpr::new(column(VALUE), Operator::NotEq, literal(3i64))) as Arc<dyn PhysicalExpr>
-    });
-    let name = format!("{function} with {frame}");
-    let expr = create_window_expr(
-        &function,
-        name,
-        &args,
-        &[column(0)],
-        &order,
-        Arc::new(frame),
-        schema(),
-        false,
-        false,
-        filter.clone(),
-    );
-    OverCall { expr: expr.unwrap(), filter, ignores_nulls: false }
-}
 
 fn any_aggregate() -> impl Strategy<Value = WindowFunctionDefinition> {
     prop_oneof![
@@ -170,7 +96,7 @@ fn output_texts(harness: &mut Harness) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
     #[test]
     fn row_after_row_is_as_all_at_once(
@@ -434,46 +360,4 @@ fn partitions_that_are_too_old_to_be_looked_back_at_go() {
     harness.process(0, insertions(&[row(2_000_000, 2, 1)]));
     harness.end();
     assert_eq!(output_texts(&mut harness), [text(&row(2_000_000, 2, 1)) + ",2"]);
-}
-
-/// Run with `--ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn rows_per_second() {
-    let rows: Vec<Row> = (0..1_000_000usize)
-        .map(|name| Row {
-            partition: (name as i64 * 7_919) % 10_000,
-            time_ms: name as i64 / 10,
-            value: Some(name as i64 % 100),
-            name,
-        })
-        .collect();
-    let batches: Vec<ChangeBatch> = rows.chunks(4_096).map(insertions).collect();
-    let sum = |frame| {
-        let sum = WindowFunctionDefinition::AggregateUDF(sum_udaf());
-        call(sum, &[column(VALUE)], frame, (TIME, ascending()), false)
-    };
-    let measure = |name: &str, harness: &mut Harness, batches: &[ChangeBatch]| {
-        let started = cpu_seconds();
-        for batch in batches {
-            harness.process(0, batch.clone());
-            let last = times_ms(batch.rows.column(TIME), "time").unwrap().pop().unwrap();
-            harness.watermark(last - 1_000);
-        }
-        harness.end();
-        let seconds = cpu_seconds() - started;
-        let count: usize = batches.iter().map(ChangeBatch::len).sum();
-        println!("{name}: {:.2} M rows per CPU second", count as f64 / seconds / 1e6);
-    };
-    let frames =
-        [("all rows", all_rows()), ("the last 10 rows", last_rows(10)), ("the last 10 s", last_ms(10_000))];
-    for (name, frame) in frames {
-        let factory = OverFactory::try_new(schema(), vec![0], Some(TIME), &[sum(frame)], None).unwrap();
-        measure(&format!("sum over {name}"), &mut Harness::open_with(factory, options(false)), &batches);
-    }
-    let order = vec![(TIME, ascending())];
-    let calls = vec![sum(last_rows(10)).expr];
-    let factory = OverRecomputeFactory::try_new(schema(), vec![0], order, calls, true, None).unwrap();
-    let mut harness = Harness::open_with(factory, options(false));
-    measure("sum over the last 10 rows, computed again", &mut harness, &batches);
 }

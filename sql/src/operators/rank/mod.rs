@@ -117,7 +117,8 @@ pub(crate) struct Ranks {
 impl Ranks {
     /// From ranks, which are counted from 1.
     pub fn of(range: &RangeInclusive<usize>) -> Self {
-        Self { start: range.start().saturating_sub(1), end: *range.end() }
+        let end = *range.end();
+        Self { start: range.start().saturating_sub(1).min(end), end }
     }
 
     /// Whether a place is wanted.

@@ -15,7 +15,7 @@ fn emitted(harness: &mut Harness) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
     #[test]
     fn rows_come_out_in_the_order_of_their_times(

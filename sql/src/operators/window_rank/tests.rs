@@ -21,7 +21,7 @@ fn factory(range: RangeInclusive<usize>, has_rank: bool) -> WindowRankFactory {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
     #[test]
     fn a_window_is_emitted_when_it_ends(
