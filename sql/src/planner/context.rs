@@ -18,6 +18,7 @@ use datafusion::{
 
 use super::{
     aggregates,
+    fields::RowFields,
     nodes::WatermarkNode,
     relation::{FlinkRelations, location_of, refused},
     row_number::row_number,
@@ -86,7 +87,9 @@ impl<'a> Context<'a> {
         Self {
             catalog,
             config,
-            expr_planners: DEFAULTS.expr_planners().to_vec(),
+            expr_planners: std::iter::once(Arc::new(RowFields) as Arc<dyn ExprPlanner>)
+                .chain(DEFAULTS.expr_planners().iter().cloned())
+                .collect(),
             relation_planners: vec![Arc::new(FlinkRelations)],
             hints: BTreeMap::new(),
             open_views: RefCell::default(),

@@ -4,6 +4,7 @@ pub mod aggregates;
 mod coercion;
 mod context;
 mod errors;
+mod fields;
 pub mod nodes;
 mod optimize;
 mod physical;
