@@ -27,9 +27,9 @@ extern crate self as headwater;
 
 pub mod cli;
 mod embedded;
-mod sql;
 pub mod programs;
 pub mod server;
+mod sql;
 
 pub use embedded::{execution_environment, run_program};
 pub use headwater_actors as actors;

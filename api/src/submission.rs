@@ -43,10 +43,15 @@ pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
 fn sql_job(sql: Value, mut fields: Map<String, Value>) -> Result<JobSpec, Problem> {
     let Value::String(script) = sql else { return Err(wrong_kind("sql", "a string", &sql)) };
     if script.is_empty() || script.len() > SQL_BYTES_MAX {
-        return Err(invalid(format!("field `sql`: expected 1 to {SQL_BYTES_MAX} bytes, found {}", script.len())));
+        return Err(invalid(format!(
+            "field `sql`: expected 1 to {SQL_BYTES_MAX} bytes, found {}",
+            script.len()
+        )));
     }
     if let Some(other) = ["program", "args"].iter().find(|field| fields.contains_key(**field)) {
-        return Err(invalid(format!("field `{other}` is for registered programs: expected it without `sql`")));
+        return Err(invalid(format!(
+            "field `{other}` is for registered programs: expected it without `sql`"
+        )));
     }
     let name = text(&mut fields, "name")?.unwrap_or_default();
     let args = Args::from([(SQL.1.to_owned(), ArgValue::Text(script))]);

@@ -70,11 +70,7 @@ impl RateLimit {
 }
 
 /// [`RateLimit::poll_rows`] of an optional limit.
-pub fn poll_rows(
-    limit: &mut Option<RateLimit>,
-    context: &mut Context<'_>,
-    rows_max: usize,
-) -> Poll<usize> {
+pub fn poll_rows(limit: &mut Option<RateLimit>, context: &mut Context<'_>, rows_max: usize) -> Poll<usize> {
     limit.as_mut().map_or(Poll::Ready(rows_max), |limit| limit.poll_rows(context, rows_max))
 }
 

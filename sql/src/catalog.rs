@@ -48,7 +48,9 @@ pub fn table_name(name: &ObjectName) -> Result<String, SqlError> {
         [table] => Ok(table.clone()),
         [database, table] if database == DATABASE => Ok(table.clone()),
         [catalog, database, table] if catalog == CATALOG && database == DATABASE => Ok(table.clone()),
-        _ => Err(SqlError::new(format!("there is only the catalog `{CATALOG}` with the database `{DATABASE}`: found `{name}`"))),
+        _ => Err(SqlError::new(format!(
+            "there is only the catalog `{CATALOG}` with the database `{DATABASE}`: found `{name}`"
+        ))),
     }
 }
 
@@ -144,7 +146,9 @@ impl Catalog {
         let other = match self.require(&other_name).map_err(|error| error.at(like.location))? {
             CatalogEntry::Table(table) => table.definition.clone(),
             CatalogEntry::View(_) => {
-                return Err(SqlError::new(format!("LIKE takes a table: `{other_name}` is a view")).at(like.location));
+                return Err(
+                    SqlError::new(format!("LIKE takes a table: `{other_name}` is a view")).at(like.location)
+                );
             }
         };
         let clash = |what: &str| {
@@ -164,7 +168,9 @@ impl Catalog {
             match strategy {
                 LikeStrategy::Excluding => {}
                 LikeStrategy::Overwriting if is_own => {}
-                LikeStrategy::Including if is_own => return Err(clash(&format!("a column `{}`", column.name))),
+                LikeStrategy::Including if is_own => {
+                    return Err(clash(&format!("a column `{}`", column.name)));
+                }
                 _ => columns.push(column),
             }
         }
@@ -177,13 +183,16 @@ impl Catalog {
                 (_, None) => definition.watermark = Some(watermark),
             }
         }
-        if !other.primary_key.is_empty() && like.strategy(LikeFeature::Constraints) != LikeStrategy::Excluding {
+        if !other.primary_key.is_empty() && like.strategy(LikeFeature::Constraints) != LikeStrategy::Excluding
+        {
             if !definition.primary_key.is_empty() {
                 return Err(clash("a primary key"));
             }
             definition.primary_key = other.primary_key;
         }
-        if !other.partitioned_by.is_empty() && like.strategy(LikeFeature::Partitions) != LikeStrategy::Excluding {
+        if !other.partitioned_by.is_empty()
+            && like.strategy(LikeFeature::Partitions) != LikeStrategy::Excluding
+        {
             if !definition.partitioned_by.is_empty() {
                 return Err(clash("partitions"));
             }
@@ -215,7 +224,9 @@ pub fn descriptor_of(name: &str, definition: &TableDefinition) -> Result<TableDe
     let mut metadata = BTreeMap::new();
     for column in &definition.columns {
         if fields.iter().any(|field| *field.name() == column.name) {
-            return Err(SqlError::new(format!("two columns are called `{}`", column.name)).at(column.location));
+            return Err(
+                SqlError::new(format!("two columns are called `{}`", column.name)).at(column.location)
+            );
         }
         if let ColumnKind::Physical { data_type, nullable } = &column.kind {
             fields.push(Field::new(&column.name, data_type.clone(), *nullable));
@@ -228,14 +239,19 @@ pub fn descriptor_of(name: &str, definition: &TableDefinition) -> Result<TableDe
         }
     }
     let schema: SchemaRef = Arc::new(Schema::new(fields));
-    let indices = |columns: &[datafusion::sql::sqlparser::ast::Ident], what: &str| -> Result<Vec<usize>, SqlError> {
+    let indices = |columns: &[datafusion::sql::sqlparser::ast::Ident],
+                   what: &str|
+     -> Result<Vec<usize>, SqlError> {
         columns
             .iter()
             .map(|column| {
                 schema.index_of(&column.value).map_err(|_| {
-                    SqlError::new(format!("{what} of `{name}` names `{}`, which is no physical column", column.value))
-                        .did_you_mean(&column.value, schema.fields().iter().map(|field| field.name().as_str()))
-                        .at(definition.location)
+                    SqlError::new(format!(
+                        "{what} of `{name}` names `{}`, which is no physical column",
+                        column.value
+                    ))
+                    .did_you_mean(&column.value, schema.fields().iter().map(|field| field.name().as_str()))
+                    .at(definition.location)
                 })
             })
             .collect()

@@ -19,7 +19,8 @@ pub fn logical(plans: &LogicalPlans) -> String {
 /// The operators of a job, the sinks first, each with its inputs below it.
 pub fn physical(plan: &StreamPlan) -> String {
     let mut text = "== Optimized Execution Plan ==\n".to_owned();
-    let is_input = |id: NodeId| plan.nodes.iter().any(|node| node.inputs.iter().any(|(input, _)| *input == id));
+    let is_input =
+        |id: NodeId| plan.nodes.iter().any(|node| node.inputs.iter().any(|(input, _)| *input == id));
     (0..plan.nodes.len()).filter(|id| !is_input(*id)).for_each(|id| write_node(plan, id, 0, &mut text));
     text
 }
@@ -47,7 +48,8 @@ fn write_node(plan: &StreamPlan, id: NodeId, depth: usize, text: &mut String) {
             Distribution::Single => Some("Exchange(distribution=[single])".to_owned()),
             Distribution::Hash(columns) => {
                 let schema = &plan.nodes[*input].schema;
-                let names: Vec<&str> = columns.iter().map(|column| schema.field(*column).name().as_str()).collect();
+                let names: Vec<&str> =
+                    columns.iter().map(|column| schema.field(*column).name().as_str()).collect();
                 Some(format!("Exchange(distribution=[hash[{}]])", names.join(", ")))
             }
         };

@@ -100,7 +100,12 @@ impl CoordinatorGateway for Ends {
 /// Runs a job whose vertices have one subtask each, to its end or until `stop`. State is kept below `folder`, on the heap.
 ///
 /// Blocks the thread, which must not belong to a runtime.
-pub fn run(job: &SqlJob, options: &JobOptions, folder: &Path, stop: &Arc<AtomicBool>) -> Result<(), TaskError> {
+pub fn run(
+    job: &SqlJob,
+    options: &JobOptions,
+    folder: &Path,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), TaskError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

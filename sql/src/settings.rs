@@ -46,7 +46,8 @@ impl Settings {
                 let mut probe = JobOptions::default();
                 match probe.set(key, value) {
                     Err(OptionError::Unknown { suggestion, .. }) => {
-                        let near = suggestion.or_else(|| nearest(key, SQL_OPTIONS.iter().map(|(known, _)| *known)));
+                        let near =
+                            suggestion.or_else(|| nearest(key, SQL_OPTIONS.iter().map(|(known, _)| *known)));
                         let error = SqlError::new(format!("unknown option `{key}`"));
                         return Err(match near {
                             Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -84,7 +85,9 @@ impl Settings {
     pub fn job_options(&self, mut options: JobOptions) -> Result<JobOptions, SqlError> {
         for (key, value) in self.iter() {
             if key == "table.exec.resource.default-parallelism" {
-                options.set("parallelism.default", value).map_err(|error| SqlError::new(error.to_string()))?;
+                options
+                    .set("parallelism.default", value)
+                    .map_err(|error| SqlError::new(error.to_string()))?;
             }
             if !SQL_OPTIONS.iter().any(|(known, _)| *known == key) {
                 options.set(key, value).map_err(|error| SqlError::new(error.to_string()))?;
@@ -106,7 +109,9 @@ impl Settings {
                 Some("two_phase") => true,
                 _ => options.parallelism > 1,
             },
-            is_batch: self.get("execution.runtime-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("batch")),
+            is_batch: self
+                .get("execution.runtime-mode")
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("batch")),
         }
     }
 }
@@ -119,7 +124,9 @@ impl Takes {
             Self::Number => "a number".to_owned(),
             Self::Duration if parse_duration_ms(value).is_some() => return Ok(()),
             Self::Duration => "a duration, such as `10 s`".to_owned(),
-            Self::OneOf(known) if known.iter().any(|known| known.eq_ignore_ascii_case(value)) => return Ok(()),
+            Self::OneOf(known) if known.iter().any(|known| known.eq_ignore_ascii_case(value)) => {
+                return Ok(());
+            }
             Self::OneOf(known) => known.join(" or "),
         };
         Err(SqlError::new(format!("option `{key}`: expected {expected}, found `{value}`")))

@@ -38,6 +38,9 @@ impl TableSource for CalculatedTable {
 
     fn read_all(&self, _: &Scan) -> Result<Vec<RecordBatch>, TaskError> {
         let batches = self.table.read_all(&self.scan)?;
-        batches.into_iter().map(|rows| self.steps.iter().try_fold(rows, |rows, step| step.apply(rows))).collect()
+        batches
+            .into_iter()
+            .map(|rows| self.steps.iter().try_fold(rows, |rows, step| step.apply(rows)))
+            .collect()
     }
 }

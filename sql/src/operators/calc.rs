@@ -69,7 +69,8 @@ impl CalcFactory {
             None => batch.rows.columns().to_vec(),
         };
         let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
-        let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options).map_err(failed)?;
+        let rows =
+            RecordBatch::try_new_with_options(self.output.clone(), columns, &options).map_err(failed)?;
         Ok(Some(batch.with_rows(rows)))
     }
 }
@@ -108,7 +109,8 @@ fn filtered(
     predicate: &dyn PhysicalExpr,
     columns: Option<&[usize]>,
 ) -> Result<ChangeBatch, TaskError> {
-    let kept = predicate.evaluate(&batch.rows).and_then(|value| value.into_array(batch.len())).map_err(failed)?;
+    let kept =
+        predicate.evaluate(&batch.rows).and_then(|value| value.into_array(batch.len())).map_err(failed)?;
     let kept: &BooleanArray = kept.as_boolean();
     let narrow = |batch: ChangeBatch| -> Result<ChangeBatch, TaskError> {
         let Some(columns) = columns else { return Ok(batch) };
@@ -120,10 +122,16 @@ fn filtered(
         return Ok(batch);
     }
     if batch.kinds.is_none() {
-        let columns: Vec<ArrayRef> =
-            batch.rows.columns().iter().map(|column| filter(column, kept)).collect::<Result<_, _>>().map_err(failed)?;
+        let columns: Vec<ArrayRef> = batch
+            .rows
+            .columns()
+            .iter()
+            .map(|column| filter(column, kept))
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
         let options = RecordBatchOptions::new().with_row_count(Some(kept.true_count()));
-        let rows = RecordBatch::try_new_with_options(batch.rows.schema(), columns, &options).map_err(failed)?;
+        let rows =
+            RecordBatch::try_new_with_options(batch.rows.schema(), columns, &options).map_err(failed)?;
         return Ok(ChangeBatch::insertions(rows));
     }
     let rows = (0u32..).zip(kept).filter(|(_, kept)| *kept == Some(true)).map(|(row, _)| row);

@@ -39,17 +39,31 @@ pub fn lookup(name: &str) -> Option<Arc<AggregateUDF>> {
         ),
         "collect" => own("array_agg", Signature::any(1, Volatility::Immutable)),
         "approx_count_distinct" => None,
-        _ => functions_aggregate::all_default_aggregate_functions()
-            .into_iter()
-            .find(|function| function.name() == name || function.aliases().iter().any(|alias| *alias == name)),
+        _ => functions_aggregate::all_default_aggregate_functions().into_iter().find(|function| {
+            function.name() == name || function.aliases().iter().any(|alias| *alias == name)
+        }),
     }
 }
 
 /// The names of all aggregate functions that there are.
 pub fn names() -> Vec<String> {
     [
-        "count", "sum", "avg", "min", "max", "first_value", "last_value", "listagg", "array_agg", "collect", "var_pop",
-        "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp",
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "first_value",
+        "last_value",
+        "listagg",
+        "array_agg",
+        "collect",
+        "var_pop",
+        "var_samp",
+        "variance",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
     ]
     .map(str::to_owned)
     .to_vec()
@@ -119,7 +133,10 @@ impl AggregateUDFImpl for FlinkAggregate {
         }))
     }
 
-    fn state_fields(&self, _: datafusion::logical_expr::function::StateFieldsArgs) -> Result<Vec<Arc<Field>>> {
+    fn state_fields(
+        &self,
+        _: datafusion::logical_expr::function::StateFieldsArgs,
+    ) -> Result<Vec<Arc<Field>>> {
         Ok(vec![Arc::new(Field::new("state", DataType::Binary, false))])
     }
 }

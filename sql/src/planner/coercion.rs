@@ -14,8 +14,11 @@ pub fn is_insertable(from: &DataType, to: &DataType) -> bool {
         DataType::Float64 => Some(7),
         _ => None,
     };
-    let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
-    let is_bytes = |data_type: &DataType| matches!(data_type, DataType::Binary | DataType::BinaryView | DataType::LargeBinary);
+    let is_text =
+        |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+    let is_bytes = |data_type: &DataType| {
+        matches!(data_type, DataType::Binary | DataType::BinaryView | DataType::LargeBinary)
+    };
     if from == to || *from == DataType::Null {
         return true;
     }

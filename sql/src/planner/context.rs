@@ -1,6 +1,12 @@
 //! What DataFusion's planner asks: tables, functions and types by name.
 
-use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, ops::ControlFlow, sync::{Arc, LazyLock}};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{Arc, LazyLock},
+};
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::{
@@ -33,7 +39,8 @@ use crate::{
 };
 
 /// What DataFusion has of functions and of ways to write expressions.
-static DEFAULTS: LazyLock<SessionState> = LazyLock::new(|| SessionStateBuilder::new().with_default_features().build());
+static DEFAULTS: LazyLock<SessionState> =
+    LazyLock::new(|| SessionStateBuilder::new().with_default_features().build());
 
 /// The rows of a connector, as they come.
 pub struct RawTable {
@@ -105,6 +112,7 @@ impl<'a> Context<'a> {
         let options = ParserOptions::new()
             .with_enable_ident_normalization(false)
             .with_map_string_types_to_utf8view(false)
+            .with_parse_float_as_decimal(true)
             .with_support_varchar_with_length(true)
             // Calcite's order: NULL is the least value.
             .with_default_null_ordering(NullOrdering::NullsMin)
@@ -121,7 +129,8 @@ impl<'a> Context<'a> {
     fn plan_table(&self, table: &CatalogTable, descriptor: &TableDescriptor) -> Result<LogicalPlan> {
         let name = descriptor.name.clone();
         let raw = RawTable { schema: descriptor.schema.clone(), descriptor: descriptor.clone() };
-        let scan = LogicalPlanBuilder::scan(TableReference::bare(name.clone()), Arc::new(raw), None)?.build()?;
+        let scan =
+            LogicalPlanBuilder::scan(TableReference::bare(name.clone()), Arc::new(raw), None)?.build()?;
         let planner = self.planner();
         let definition = &table.definition;
         let mut exprs = Vec::new();
@@ -131,7 +140,8 @@ impl<'a> Context<'a> {
                     .sql_to_expr((**expr).clone(), scan.schema(), &mut PlannerContext::new())
                     .map_err(|error| {
                         let error = super::sql_error(error);
-                        let message = format!("computed column `{}` of `{name}`: {}", column.name, error.message);
+                        let message =
+                            format!("computed column `{}` of `{name}`: {}", column.name, error.message);
                         refused(SqlError { message, ..error }.at(column.location))
                     })?
                     .alias(&column.name),
@@ -143,12 +153,16 @@ impl<'a> Context<'a> {
         let Some(watermark) = &definition.watermark else { return Ok(plan) };
         let schema = plan.schema().clone();
         let [column] = watermark.column.as_slice() else {
-            let message = "WATERMARK FOR takes a top-level column: declare a computed column for a field of a ROW";
+            let message =
+                "WATERMARK FOR takes a top-level column: declare a computed column for a field of a ROW";
             return Err(refused(SqlError::new(message).at(watermark.location)));
         };
         let Some((_, field)) = schema.iter().find(|(_, field)| *field.name() == column.value) else {
             let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            let error = SqlError::new(format!("WATERMARK FOR names `{}`, which is no column of `{name}`", column.value));
+            let error = SqlError::new(format!(
+                "WATERMARK FOR names `{}`, which is no column of `{name}`",
+                column.value
+            ));
             return Err(refused(error.did_you_mean(&column.value, names).at(watermark.location)));
         };
         if !is_rowtime_type(field.data_type()) {
@@ -159,9 +173,13 @@ impl<'a> Context<'a> {
             );
             return Err(refused(SqlError::new(message).at(watermark.location)));
         }
-        let rowtime = Expr::Column(schema.columns()[schema.index_of_column_by_name(None, &column.value).unwrap_or(0)].clone());
+        let rowtime = Expr::Column(
+            schema.columns()[schema.index_of_column_by_name(None, &column.value).unwrap_or(0)].clone(),
+        );
         let expr = planner.sql_to_expr(watermark.expr.clone(), &schema, &mut PlannerContext::new())?;
-        plan = LogicalPlan::Extension(Extension { node: Arc::new(WatermarkNode { input: plan, rowtime, watermark: expr }) });
+        plan = LogicalPlan::Extension(Extension {
+            node: Arc::new(WatermarkNode { input: plan, rowtime, watermark: expr }),
+        });
         Ok(plan)
     }
 
@@ -185,7 +203,11 @@ impl<'a> Context<'a> {
             );
             return Err(refused(SqlError::new(message).at(view.location)));
         }
-        let exprs = schema.columns().into_iter().zip(&view.columns).map(|(column, name)| Expr::Column(column).alias(&name.value));
+        let exprs = schema
+            .columns()
+            .into_iter()
+            .zip(&view.columns)
+            .map(|(column, name)| Expr::Column(column).alias(&name.value));
         LogicalPlanBuilder::new(plan).project(exprs.collect::<Vec<_>>())?.build()
     }
 
@@ -213,7 +235,8 @@ impl Visitor for Hints<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
-        if let Some(TableArgument { relation: TableRelation::Name(name), hints, .. }) = TableArgument::of(expr)
+        if let Some(TableArgument { relation: TableRelation::Name(name), hints, .. }) =
+            TableArgument::of(expr)
             && let Ok(name) = table_name(&name)
             && !hints.is_empty()
         {

@@ -41,7 +41,11 @@ fn schema_error(error: &SchemaError) -> SqlError {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-            let shown = valid_fields.iter().take(20).map(|column| format!("`{}`", column.flat_name())).collect::<Vec<_>>();
+            let shown = valid_fields
+                .iter()
+                .take(20)
+                .map(|column| format!("`{}`", column.flat_name()))
+                .collect::<Vec<_>>();
             let error = SqlError::new(format!("unknown column `{}`", field.flat_name()));
             let with_hint = error.clone().did_you_mean(&field.name, known);
             if with_hint.hint.is_some() || shown.is_empty() {
@@ -51,7 +55,8 @@ fn schema_error(error: &SchemaError) -> SqlError {
             }
         }
         SchemaError::AmbiguousReference { field } => {
-            SqlError::new(format!("the column `{}` is in several tables", field.name)).hint("say which: table.column")
+            SqlError::new(format!("the column `{}` is in several tables", field.name))
+                .hint("say which: table.column")
         }
         other => SqlError::new(in_our_style(&other.to_string())),
     }

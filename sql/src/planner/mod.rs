@@ -32,7 +32,7 @@ pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<LogicalPlans, SqlE
     let mut context = Context::new(catalog);
     context.take_hints(query);
     let initial = context.plan(query).map_err(|error| errors::in_query(error, query))?;
-    let optimized =
-        optimize::optimize(initial.clone(), context.config()).map_err(|error| errors::in_query(error, query))?;
+    let optimized = optimize::optimize(initial.clone(), context.config())
+        .map_err(|error| errors::in_query(error, query))?;
     Ok(LogicalPlans { initial, optimized })
 }

@@ -108,7 +108,10 @@ impl WindowTvfNode {
         let mut fields: Vec<_> =
             schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
         if let Some(name) = WINDOW_COLUMNS.iter().find(|name| schema.has_column_with_unqualified_name(name)) {
-            return plan_err!("the input of {} has a column `{name}` already: rename it in a sub-query", tvf.name());
+            return plan_err!(
+                "the input of {} has a column `{name}` already: rename it in a sub-query",
+                tvf.name()
+            );
         }
         for (name, data_type) in WINDOW_COLUMNS.iter().zip([plain.clone(), plain, window_time]) {
             fields.push((None, Arc::new(Field::new(*name, data_type, true))));

@@ -7,15 +7,22 @@ use datafusion::{
     logical_expr::LogicalPlan,
     optimizer::{
         Analyzer, Optimizer, OptimizerContext, OptimizerRule,
-        common_subexpr_eliminate::CommonSubexprEliminate, decorrelate_lateral_join::DecorrelateLateralJoin,
+        common_subexpr_eliminate::CommonSubexprEliminate,
+        decorrelate_lateral_join::DecorrelateLateralJoin,
         decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
-        eliminate_cross_join::EliminateCrossJoin, eliminate_duplicated_expr::EliminateDuplicatedExpr,
-        eliminate_filter::EliminateFilter, eliminate_group_by_constant::EliminateGroupByConstant,
-        eliminate_outer_join::EliminateOuterJoin, extract_equijoin_predicate::ExtractEquijoinPredicate,
+        eliminate_cross_join::EliminateCrossJoin,
+        eliminate_duplicated_expr::EliminateDuplicatedExpr,
+        eliminate_filter::EliminateFilter,
+        eliminate_group_by_constant::EliminateGroupByConstant,
+        eliminate_outer_join::EliminateOuterJoin,
+        extract_equijoin_predicate::ExtractEquijoinPredicate,
         extract_leaf_expressions::{ExtractLeafExpressions, PushDownLeafProjections},
-        optimize_projections::OptimizeProjections, push_down_filter::PushDownFilter,
-        replace_distinct_aggregate::ReplaceDistinctWithAggregate, rewrite_set_comparison::RewriteSetComparison,
-        scalar_subquery_to_join::ScalarSubqueryToJoin, simplify_expressions::SimplifyExpressions,
+        optimize_projections::OptimizeProjections,
+        push_down_filter::PushDownFilter,
+        replace_distinct_aggregate::ReplaceDistinctWithAggregate,
+        rewrite_set_comparison::RewriteSetComparison,
+        scalar_subquery_to_join::ScalarSubqueryToJoin,
+        simplify_expressions::SimplifyExpressions,
     },
 };
 
@@ -47,7 +54,7 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Sync + Send>> {
 pub fn optimize(plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
     let analyzed = Analyzer::new().execute_and_check(plan, config, |_, _| {})?;
     // No time is taken for "now": that goes on.
-    let context =
-        OptimizerContext::new_with_config_options(Arc::new(config.clone())).without_query_execution_start_time();
+    let context = OptimizerContext::new_with_config_options(Arc::new(config.clone()))
+        .without_query_execution_start_time();
     Optimizer::with_rules(rules()).optimize(analyzed, &context, |_, _| {})
 }

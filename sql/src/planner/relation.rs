@@ -7,7 +7,8 @@ use datafusion::{
         planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning},
     },
     sql::sqlparser::ast::{
-        self, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, TableFactor,
+        self, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
+        TableFactor,
     },
 };
 use std::sync::Arc;
@@ -44,7 +45,18 @@ impl RelationPlanner for FlinkRelations {
                 let plan = table_function(&function, context)?;
                 Ok(planned(plan, alias))
             }
-            TableFactor::Table { name, alias, args, with_hints, version: Some(_), partitions, with_ordinality, json_path, sample, index_hints } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version: Some(_),
+                partitions,
+                with_ordinality,
+                json_path,
+                sample,
+                index_hints,
+            } => {
                 let plain = TableFactor::Table {
                     name,
                     alias: None,
@@ -101,14 +113,16 @@ impl<'a> Arguments<'a> {
 
     /// Takes the argument with one of these names, or the first without a name.
     fn take(&mut self, names: &[&str]) -> Option<&'a SqlExpr> {
-        let named = self.given.iter().position(|(name, _)| name.as_deref().is_some_and(|name| names.contains(&name)));
+        let named =
+            self.given.iter().position(|(name, _)| name.as_deref().is_some_and(|name| names.contains(&name)));
         let place = named.or_else(|| self.given.iter().position(|(name, _)| name.is_none()))?;
         Some(self.given.remove(place).1)
     }
 
     fn required(&mut self, names: &[&str], what: &str) -> Result<&'a SqlExpr> {
         let (function, location) = (self.function, self.location);
-        self.take(names).ok_or_else(|| refused(SqlError::new(format!("{function} needs {what}")).at(location)))
+        self.take(names)
+            .ok_or_else(|| refused(SqlError::new(format!("{function} needs {what}")).at(location)))
     }
 
     fn finish(self) -> Result<()> {
@@ -122,7 +136,9 @@ impl<'a> Arguments<'a> {
 fn table_function(function: &Function, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
     let name = function.name.to_string().to_uppercase();
     if !["TUMBLE", "HOP", "CUMULATE", "SESSION"].contains(&name.as_str()) {
-        let error = SqlError::new(format!("unknown table function {name}: expected TUMBLE, HOP, CUMULATE or SESSION"));
+        let error = SqlError::new(format!(
+            "unknown table function {name}: expected TUMBLE, HOP, CUMULATE or SESSION"
+        ));
         return Err(refused(error.at(location_of(function))));
     }
     let mut arguments = Arguments::of(function, &name)?;
@@ -167,7 +183,8 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
     let mut interval = |expr: &SqlExpr, what: &str| -> Result<i64> {
         let millis = millis_of(&context.sql_to_expr(expr.clone(), &schema)?);
         millis.ok_or_else(|| {
-            let message = format!("{what} of {name} is a constant INTERVAL of days to milliseconds: found `{expr}`");
+            let message =
+                format!("{what} of {name} is a constant INTERVAL of days to milliseconds: found `{expr}`");
             refused(SqlError::new(message).at(location))
         })
     };
@@ -175,7 +192,9 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
         if value > 0 {
             return Ok(value);
         }
-        Err(refused(SqlError::new(format!("{what} of {name} must be greater than 0: found {value} ms")).at(location)))
+        Err(refused(
+            SqlError::new(format!("{what} of {name} must be greater than 0: found {value} ms")).at(location),
+        ))
     };
     let tvf = match name.as_str() {
         "TUMBLE" => {
@@ -189,7 +208,9 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
             let offset = arguments.take(&["OFFSET"]).map(|expr| interval(expr, "the offset")).transpose()?;
             let (size, slide) = (positive(size, "the size")?, positive(slide, "the slide")?);
             if size % slide != 0 {
-                let message = format!("the size of HOP must be a multiple of its slide: found {size} ms and {slide} ms");
+                let message = format!(
+                    "the size of HOP must be a multiple of its slide: found {size} ms and {slide} ms"
+                );
                 return Err(refused(SqlError::new(message).at(location)));
             }
             Tvf::Hop { size, slide, offset: offset.unwrap_or(0) }
@@ -200,7 +221,9 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
             let offset = arguments.take(&["OFFSET"]).map(|expr| interval(expr, "the offset")).transpose()?;
             let (max, step) = (positive(max, "the size")?, positive(step, "the step")?);
             if max % step != 0 {
-                let message = format!("the size of CUMULATE must be a multiple of its step: found {max} ms and {step} ms");
+                let message = format!(
+                    "the size of CUMULATE must be a multiple of its step: found {max} ms and {step} ms"
+                );
                 return Err(refused(SqlError::new(message).at(location)));
             }
             Tvf::Cumulate { max, step, offset: offset.unwrap_or(0) }
@@ -217,7 +240,8 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
 
 /// The column in `DESCRIPTOR(column)`.
 fn descriptor_of<'a>(expr: &'a SqlExpr, function: &str) -> std::result::Result<&'a SqlExpr, SqlError> {
-    let wrong = || SqlError::new(format!("{function} needs its time column as DESCRIPTOR(column): found `{expr}`"));
+    let wrong =
+        || SqlError::new(format!("{function} needs its time column as DESCRIPTOR(column): found `{expr}`"));
     let SqlExpr::Function(descriptor) = expr else { return Err(wrong()) };
     let FunctionArguments::List(list) = &descriptor.args else { return Err(wrong()) };
     match list.args.as_slice() {

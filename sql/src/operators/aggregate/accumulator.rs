@@ -79,8 +79,11 @@ impl Accumulator for CellAccumulator {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for state in states.iter().flat_map(|column| column.as_binary::<i32>().iter().flatten().collect::<Vec<_>>()) {
-            let cell: Cell = codec::decode(state).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        for state in
+            states.iter().flat_map(|column| column.as_binary::<i32>().iter().flatten().collect::<Vec<_>>())
+        {
+            let cell: Cell =
+                codec::decode(state).map_err(|error| DataFusionError::External(Box::new(error)))?;
             self.cell.merge(cell, &self.call.function);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use headwater_actors::context::TaskError;
 use headwater_state::{AnyTable, Table};
+use serde::{Deserialize, Serialize};
 
 use super::AggregateCall;
 use crate::{
@@ -11,8 +12,36 @@ use crate::{
     rows::{Keys, RowBytes, RowCodec, sub_key, sub_key_hash},
 };
 
-/// For each aggregate of the set, how often the value is there; of a changelog's values only whether is not enough.
-type Seen = Vec<i64>;
+/// What each aggregate of the set has seen of a value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Seen {
+    /// Of an input that only grows: a bit for each aggregate that has seen the value.
+    Bits(u64),
+    /// How often the value is there, for each aggregate.
+    Counts(Vec<i64>),
+}
+
+impl Seen {
+    /// Takes note of one more or one less; whether it is the first or the last for this aggregate.
+    fn note(&mut self, call: usize, is_addition: bool) -> bool {
+        match self {
+            Self::Bits(bits) => {
+                let is_new = *bits & (1 << call) == 0;
+                *bits |= 1 << call;
+                is_new
+            }
+            Self::Counts(counts) => {
+                let before = counts[call];
+                counts[call] += if is_addition { 1 } else { -1 };
+                before == if is_addition { 0 } else { 1 }
+            }
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Counts(counts) if counts.iter().all(|count| *count == 0))
+    }
+}
 
 /// What was seen of one column.
 pub(super) struct DistinctSet {
@@ -21,12 +50,17 @@ pub(super) struct DistinctSet {
     calls: Vec<usize>,
     filters: Vec<Option<usize>>,
     codec: RowCodec,
+    is_retracting: bool,
     table: Table<RowBytes, Seen>,
 }
 
 impl DistinctSet {
     /// One set for each column that a distinct aggregate is over.
-    pub fn open_all(calls: &[AggregateCall], context: &mut OpenContext<'_>) -> Result<Vec<Self>, TaskError> {
+    pub fn open_all(
+        calls: &[AggregateCall],
+        is_retracting: bool,
+        context: &mut OpenContext<'_>,
+    ) -> Result<Vec<Self>, TaskError> {
         let mut sets: Vec<Self> = Vec::new();
         for (index, call) in calls.iter().enumerate().filter(|(_, call)| call.is_distinct) {
             let Some(argument) = call.argument else { continue };
@@ -37,6 +71,8 @@ impl DistinctSet {
             }
             sets.push(Self {
                 argument,
+                // More aggregates than bits are counted.
+                is_retracting: is_retracting || calls.len() > 64,
                 calls: vec![index],
                 filters: vec![call.filter],
                 codec: RowCodec::new([call.argument_type.clone()]).map_err(failed)?,
@@ -59,7 +95,7 @@ impl DistinctSet {
         let values = self.codec.encode(std::slice::from_ref(column)).map_err(failed)?;
         let filters: Vec<Option<&BooleanArray>> =
             self.filters.iter().map(|filter| filter.map(|filter| filter_of(&batch.rows, filter))).collect();
-        let rows = batch.len();
+        let (rows, calls, is_retracting) = (batch.len(), self.calls.len(), self.is_retracting);
         let mut novel: Vec<BooleanBufferBuilder> = self
             .calls
             .iter()
@@ -80,19 +116,17 @@ impl DistinctSet {
                     sub_key(keys.hash(row), keys.bytes(row), values.row(row).data(), &mut scratch);
                     let hash = sub_key_hash(&scratch);
                     let is_addition = batch.kind(row).is_addition();
-                    let calls = self.calls.len();
-                    let counts =
-                        contents.get_or_insert_borrowed(hash, scratch.as_slice(), || vec![0; calls])?;
+                    let first = || match is_retracting {
+                        false => Seen::Bits(0),
+                        true => Seen::Counts(vec![0; calls]),
+                    };
+                    let seen = contents.get_or_insert_borrowed(hash, scratch.as_slice(), first)?;
                     for (call, filter) in filters.iter().enumerate() {
-                        if filter.is_some_and(|filter| !(filter.is_valid(row) && filter.value(row))) {
-                            continue;
+                        if filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row)) {
+                            novel[call].set_bit(row, seen.note(call, is_addition));
                         }
-                        let before = counts[call];
-                        counts[call] += if is_addition { 1 } else { -1 };
-                        let is_novel = if is_addition { before == 0 } else { before == 1 };
-                        novel[call].set_bit(row, is_novel);
                     }
-                    if !is_addition && counts.iter().all(|count| *count == 0) {
+                    if !is_addition && seen.is_gone() {
                         contents.remove(hash, &RowBytes::from(scratch.as_slice()))?;
                     }
                 }

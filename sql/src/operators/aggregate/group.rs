@@ -21,6 +21,12 @@ use crate::{
     rows::{KeyExtractor, RowBytes},
 };
 
+/// More keys than this are not held back.
+const GROUPS_MAX: usize = 16 * 1024;
+
+/// More rows than this are not held back.
+const ROWS_MAX: usize = 64 * 1024;
+
 /// `GROUP BY` without windows.
 pub struct GroupAggregateFactory {
     /// The input.
@@ -46,8 +52,9 @@ impl OperatorFactory for GroupAggregateFactory {
             keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
             aggregates: Aggregates::new(self.calls.clone(), self.is_retracting, self.first_partial),
             output: self.output.clone(),
-            distinct: DistinctSet::open_all(&self.calls, context)?,
+            distinct: DistinctSet::open_all(&self.calls, self.is_retracting, context)?,
             delta: Delta::new(),
+            held_rows: 0,
             clock: context.task.clock.clone(),
             ttl: self.ttl_ms.map(|ttl_ms| {
                 Sweep::new(i64::try_from(ttl_ms).unwrap_or(i64::MAX), context.task.clock.now_ms(), &table)
@@ -72,7 +79,9 @@ struct GroupAggregate {
     output: SchemaRef,
     table: Table<RowBytes, Group>,
     distinct: Vec<DistinctSet>,
+    /// What came since results were last given out: several batches that update a key do it once.
     delta: Delta,
+    held_rows: usize,
     clock: Arc<dyn Clock>,
     ttl: Option<Sweep>,
 }
@@ -169,14 +178,21 @@ impl StreamOperator for GroupAggregate {
     fn process(&mut self, _: usize, mut batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
         let hashes = std::mem::take(&mut batch.hashes);
         let keys = self.keys.keys(&batch.rows, hashes).map_err(failed)?;
-        self.delta.clear();
         self.aggregates.aggregate(&batch, &keys, &[], &mut self.distinct, &mut self.delta)?;
-        let emission = self.apply()?;
-        if emission.kinds.is_empty() {
+        self.held_rows += batch.len();
+        let is_full = self.delta.groups.len() >= GROUPS_MAX || self.held_rows >= ROWS_MAX;
+        if is_full { self.flush(emit) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        if self.held_rows == 0 {
             return Ok(());
         }
-        let rows = self.rows(&emission)?;
-        emit(ChangeBatch::changes(rows, emission.kinds))
+        self.held_rows = 0;
+        let emission = self.apply()?;
+        let rows = if emission.kinds.is_empty() { None } else { Some(self.rows(&emission)?) };
+        self.delta.clear();
+        rows.map_or(Ok(()), |rows| emit(ChangeBatch::changes(rows, emission.kinds)))
     }
 
     fn next_timer_ms(&self) -> Option<TimestampMs> {

@@ -84,7 +84,7 @@ impl OperatorFactory for WindowAggregateFactory {
             properties: self.properties.clone(),
             output: self.output.clone(),
             table: context.table("windows")?,
-            distinct: DistinctSet::open_all(&self.calls, context)?,
+            distinct: DistinctSet::open_all(&self.calls, false, context)?,
             delta: Delta::new(),
             spaces: Vec::new(),
             clock: context.task.clock.clone(),

@@ -8,13 +8,15 @@ use datafusion::{
     logical_expr::{Aggregate, Expr},
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields, shown};
+use super::{
+    Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields, shown,
+};
 use crate::{
     error::SqlError,
     operators::{
         aggregate::{
-            AggregateCall, GroupAggregateFactory, LocalAggregateFactory, LocalWindowSpec, SessionAggregateFactory,
-            WindowAggregateFactory, WindowProperty, Windowing,
+            AggregateCall, GroupAggregateFactory, LocalAggregateFactory, LocalWindowSpec,
+            SessionAggregateFactory, WindowAggregateFactory, WindowProperty, Windowing,
         },
         calc::CalcFactory,
         window::WindowTime,
@@ -36,8 +38,10 @@ struct Prepared {
 impl PhysicalPlanner {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Planned {
         if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
-            return Err(SqlError::new("GROUPING SETS, ROLLUP and CUBE are not supported in a streaming query")
-                .hint("expected UNION ALL of one GROUP BY each"));
+            return Err(SqlError::new(
+                "GROUPING SETS, ROLLUP and CUBE are not supported in a streaming query",
+            )
+            .hint("expected UNION ALL of one GROUP BY each"));
         }
         if let Some(sliced) = self.sliced_aggregate(aggregate)? {
             return Ok(sliced);
@@ -47,8 +51,10 @@ impl PhysicalPlanner {
         let window = |wanted: fn(&Attribute) -> Option<WindowTime>| {
             (0..prepared.keys).find_map(|key| wanted(&prepared.input.attributes[key]).map(|time| (key, time)))
         };
-        let start = window(|attribute| if let Attribute::WindowStart(time) = attribute { Some(*time) } else { None });
-        let end = window(|attribute| if let Attribute::WindowEnd(time) = attribute { Some(*time) } else { None });
+        let start =
+            window(|attribute| if let Attribute::WindowStart(time) = attribute { Some(*time) } else { None });
+        let end =
+            window(|attribute| if let Attribute::WindowEnd(time) = attribute { Some(*time) } else { None });
         match (start, end) {
             (Some(_), Some((end, time))) if !input.is_updating => self.attached(prepared, end, time),
             _ => self.grouped(prepared),
@@ -78,9 +84,9 @@ impl PhysicalPlanner {
                 call.argument_type = fields[argument].1.clone();
             }
         }
-        let output_fields = fields.into_iter().map(|(name, data_type)| {
-            (None, Arc::new(arrow::datatypes::Field::new(name, data_type, true)))
-        });
+        let output_fields = fields
+            .into_iter()
+            .map(|(name, data_type)| (None, Arc::new(arrow::datatypes::Field::new(name, data_type, true))));
         let output = DFSchema::new_with_metadata(output_fields.collect(), Default::default())
             .map_err(crate::planner::sql_error)?;
         let prepared = self.calc(input, schema, None, Some(&exprs), &output)?;
@@ -95,7 +101,10 @@ impl PhysicalPlanner {
         let title = format!("groupBy=[{}]", names(&output, &key_columns));
         let result = Rel {
             node: 0,
-            attributes: input.attributes[..keys].iter().map(|attribute| demoted(*attribute)).collect::<Vec<_>>(),
+            attributes: input.attributes[..keys]
+                .iter()
+                .map(|attribute| demoted(*attribute))
+                .collect::<Vec<_>>(),
             is_updating: !calls.is_empty() || input.is_updating,
             unique: Some(key_columns.clone()),
             is_bounded: input.is_bounded,
@@ -103,9 +112,14 @@ impl PhysicalPlanner {
         };
         let mut result = result;
         result.attributes.resize(output.fields().len(), Attribute::Plain);
-        let is_split =
-            self.options.is_two_phase && !input.is_updating && !calls.is_empty() && calls.iter().all(AggregateCall::is_splittable);
-        let state = format!("one row per key{}", if calls.iter().any(|call| call.is_distinct) { ", distinct values" } else { "" });
+        let is_split = self.options.is_two_phase
+            && !input.is_updating
+            && !calls.is_empty()
+            && calls.iter().all(AggregateCall::is_splittable);
+        let state = format!(
+            "one row per key{}",
+            if calls.iter().any(|call| call.is_distinct) { ", distinct values" } else { "" }
+        );
         let mut factory = GroupAggregateFactory {
             input: input.schema.clone(),
             keys: key_columns.clone(),
@@ -118,14 +132,31 @@ impl PhysicalPlanner {
         if !is_split {
             let distribution = by_columns(&key_columns);
             let inputs = vec![(input.node, distribution)];
-            return Ok(self.operator_of(format!("GroupAggregate({title})"), Arc::new(factory), inputs, state, result));
+            return Ok(self.operator_of(
+                format!("GroupAggregate({title})"),
+                Arc::new(factory),
+                inputs,
+                state,
+                result,
+            ));
         }
-        let local = LocalAggregateFactory { input: input.schema.clone(), keys: key_columns.clone(), calls, window: None };
+        let local = LocalAggregateFactory {
+            input: input.schema.clone(),
+            keys: key_columns.clone(),
+            calls,
+            window: None,
+        };
         factory.input = local.output();
         factory.first_partial = Some(local.first_partial());
         let local = self.local(format!("LocalGroupAggregate({title})"), local, &input);
         let inputs = vec![(local.node, by_columns(&key_columns))];
-        Ok(self.operator_of(format!("GlobalGroupAggregate({title})"), Arc::new(factory), inputs, state, result))
+        Ok(self.operator_of(
+            format!("GlobalGroupAggregate({title})"),
+            Arc::new(factory),
+            inputs,
+            state,
+            result,
+        ))
     }
 
     fn local(&mut self, name: String, factory: LocalAggregateFactory, input: &Rel) -> Rel {
@@ -139,7 +170,10 @@ impl PhysicalPlanner {
     fn attached(&mut self, prepared: Prepared, end: usize, time: WindowTime) -> Planned {
         let Prepared { input, keys, calls, output } = prepared;
         if let Some(call) = calls.iter().find(|call| input.is_updating && call.is_distinct) {
-            return Err(SqlError::new(format!("{:?} over a changelog by window is not supported", call.function)));
+            return Err(SqlError::new(format!(
+                "{:?} over a changelog by window is not supported",
+                call.function
+            )));
         }
         // A window's time, if it is a key, follows from its end.
         let is_time = |key: usize| matches!(input.attributes[key], Attribute::Rowtime | Attribute::Proctime);
@@ -160,15 +194,34 @@ impl PhysicalPlanner {
         };
         let title = format!("WindowAggregate(groupBy=[{}])", names(&output, &(0..keys).collect::<Vec<_>>()));
         let attributes = vec![Attribute::Plain; raw.fields().len()];
-        let result = Rel { node: 0, schema: raw, attributes, is_updating: false, unique: None, is_bounded: input.is_bounded };
+        let result = Rel {
+            node: 0,
+            schema: raw,
+            attributes,
+            is_updating: false,
+            unique: None,
+            is_bounded: input.is_bounded,
+        };
         let inputs = vec![(input.node, by_columns(&others))];
-        let result = self.operator_of(title, Arc::new(factory), inputs, "one row per key and window".to_owned(), result);
+        let result = self.operator_of(
+            title,
+            Arc::new(factory),
+            inputs,
+            "one row per key and window".to_owned(),
+            result,
+        );
         let kept = input.attributes[..keys].to_vec();
         self.arrange(result, &arranged, output, kept)
     }
 
     /// Puts the columns of a windowed aggregation into the query's order.
-    fn arrange(&mut self, input: Rel, arranged: &Arranged, output: SchemaRef, keys: Vec<Attribute>) -> Planned {
+    fn arrange(
+        &mut self,
+        input: Rel,
+        arranged: &Arranged,
+        output: SchemaRef,
+        keys: Vec<Attribute>,
+    ) -> Planned {
         let places = arranged.places();
         let projection = places
             .iter()
@@ -186,9 +239,16 @@ impl PhysicalPlanner {
 
     /// Windows that the aggregation assigns itself, slice by slice. `input` has the rows before they had windows, `window_keys` says
     /// which of the query's keys are what of the window.
-    pub(super) fn windowed(&mut self, input: Rel, schema: &DFSchema, aggregate: &Aggregate, windows: &super::sliced::Windows) -> Planned {
+    pub(super) fn windowed(
+        &mut self,
+        input: Rel,
+        schema: &DFSchema,
+        aggregate: &Aggregate,
+        windows: &super::sliced::Windows,
+    ) -> Planned {
         let total = aggregate.group_expr.len();
-        let property = |key: &usize| windows.properties.iter().find(|(of, _)| of == key).map(|(_, property)| *property);
+        let property =
+            |key: &usize| windows.properties.iter().find(|(of, _)| of == key).map(|(_, property)| *property);
         let keys: Vec<usize> = (0..total).filter(|key| property(key).is_none()).collect();
         let mut exprs: Vec<Expr> = keys.iter().map(|key| aggregate.group_expr[*key].clone()).collect();
         exprs.push(windows.time.clone());
@@ -219,7 +279,8 @@ impl PhysicalPlanner {
         let output = super::nullable(&aggregate.schema);
         let arranged = Arranged { keys, calls: calls.len(), properties: windows.properties.clone(), total };
         let raw = arranged.schema(&output);
-        let properties: Vec<WindowProperty> = arranged.properties.iter().map(|(_, property)| *property).collect();
+        let properties: Vec<WindowProperty> =
+            arranged.properties.iter().map(|(_, property)| *property).collect();
         let title = format!("groupBy=[{}], window=[{}]", shown(&aggregate.group_expr), windows.tvf.name());
         let attributes = vec![Attribute::Plain; raw.fields().len()];
         let result = Rel {
@@ -251,7 +312,13 @@ impl PhysicalPlanner {
                     output: raw,
                 };
                 let inputs = vec![(input.node, by_columns(&key_columns))];
-                self.operator_of(format!("WindowAggregate({title})"), Arc::new(factory), inputs, state, result)
+                self.operator_of(
+                    format!("WindowAggregate({title})"),
+                    Arc::new(factory),
+                    inputs,
+                    state,
+                    result,
+                )
             }
             Some(kind) => {
                 let is_split = self.options.is_two_phase
@@ -314,7 +381,8 @@ impl Arranged {
     /// The operator's columns: keys, results, properties.
     fn schema(&self, output: &SchemaRef) -> SchemaRef {
         let calls = self.total..self.total + self.calls;
-        let columns = self.keys.iter().copied().chain(calls).chain(self.properties.iter().map(|(key, _)| *key));
+        let columns =
+            self.keys.iter().copied().chain(calls).chain(self.properties.iter().map(|(key, _)| *key));
         nullable_fields(columns.map(|column| {
             let field = output.field(column);
             (field.name().clone(), field.data_type().clone())
@@ -353,20 +421,30 @@ fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned
     let separator = match params.args.get(1) {
         Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => Some(text.clone()),
         Some(other) if name == "listagg" => {
-            return Err(SqlError::new(format!("the separator of LISTAGG is a constant text: found `{other}`")));
+            return Err(SqlError::new(format!(
+                "the separator of LISTAGG is a constant text: found `{other}`"
+            )));
         }
         _ => None,
     };
     let Some(kind) = function_of(name, separator) else {
-        return Err(SqlError::new(format!("the aggregate function {} is not supported in a streaming query", name.to_uppercase()))
-            .hint(format!("expected one of {}", crate::planner::aggregates::names().join(", ").to_uppercase())));
+        return Err(SqlError::new(format!(
+            "the aggregate function {} is not supported in a streaming query",
+            name.to_uppercase()
+        ))
+        .hint(format!("expected one of {}", crate::planner::aggregates::names().join(", ").to_uppercase())));
     };
     if !params.order_by.is_empty() {
         return Err(SqlError::new(format!("ORDER BY within {} is not supported", name.to_uppercase())));
     }
-    let is_counted_row = matches!(params.args.as_slice(), [Expr::Literal(value, _)] if !value.is_null()) && name == "count";
+    let is_counted_row =
+        matches!(params.args.as_slice(), [Expr::Literal(value, _)] if !value.is_null()) && name == "count";
     if params.args.len() > 1 && name != "listagg" {
-        return Err(SqlError::new(format!("{} takes one argument: found {}", name.to_uppercase(), params.args.len())));
+        return Err(SqlError::new(format!(
+            "{} takes one argument: found {}",
+            name.to_uppercase(),
+            params.args.len()
+        )));
     }
     let mut place = |expr: &Expr| {
         exprs.iter().position(|known| known == expr).unwrap_or_else(|| {

@@ -29,10 +29,12 @@ impl PhysicalPlanner {
         exprs
             .iter()
             .map(|expr| match unaliased(expr) {
-                Expr::Column(column) => {
-                    schema.maybe_index_of_column(column).map_or(Attribute::Plain, |index| input.attributes[index])
+                Expr::Column(column) => schema
+                    .maybe_index_of_column(column)
+                    .map_or(Attribute::Plain, |index| input.attributes[index]),
+                Expr::ScalarFunction(call) if call.func.name().eq_ignore_ascii_case("proctime") => {
+                    Attribute::Proctime
                 }
-                Expr::ScalarFunction(call) if call.func.name().eq_ignore_ascii_case("proctime") => Attribute::Proctime,
                 _ => Attribute::Plain,
             })
             .collect()
@@ -49,7 +51,9 @@ impl PhysicalPlanner {
     ) -> Planned {
         let physical_filter = filter.map(|filter| self.expr(filter, schema)).transpose()?;
         let projection = exprs
-            .map(|exprs| exprs.iter().map(|expr| self.expr(unaliased(expr), schema)).collect::<Result<Vec<_>, _>>())
+            .map(|exprs| {
+                exprs.iter().map(|expr| self.expr(unaliased(expr), schema)).collect::<Result<Vec<_>, _>>()
+            })
             .transpose()?;
         let is_identity = filter.is_none()
             && exprs.is_none_or(|exprs| {
@@ -89,11 +93,23 @@ impl PhysicalPlanner {
             }
             let input = self.filtered_input(filter)?;
             let schema = filter.input.schema();
-            return self.calc(&input, schema, Some(&filter.predicate), Some(&projection.expr), &projection.schema);
+            return self.calc(
+                &input,
+                schema,
+                Some(&filter.predicate),
+                Some(&projection.expr),
+                &projection.schema,
+            );
         }
         if let LogicalPlan::TableScan(scan) = projection.input.as_ref() {
             let input = self.scan(scan, &projection.expr)?;
-            return self.calc(&input, projection.input.schema(), None, Some(&projection.expr), &projection.schema);
+            return self.calc(
+                &input,
+                projection.input.schema(),
+                None,
+                Some(&projection.expr),
+                &projection.schema,
+            );
         }
         let input = self.query(&projection.input)?;
         self.calc(&input, projection.input.schema(), None, Some(&projection.expr), &projection.schema)
@@ -114,7 +130,8 @@ impl PhysicalPlanner {
     }
 
     pub(super) fn union(&mut self, union: &Union) -> Planned {
-        let inputs: Vec<Rel> = union.inputs.iter().map(|input| self.query(input)).collect::<Result<_, _>>()?;
+        let inputs: Vec<Rel> =
+            union.inputs.iter().map(|input| self.query(input)).collect::<Result<_, _>>()?;
         let schema = nullable(&union.schema);
         let attributes = (0..schema.fields().len())
             .map(|column| {
@@ -143,24 +160,34 @@ impl PhysicalPlanner {
         for exprs in &values.values {
             for ((column, expr), field) in columns.iter_mut().zip(exprs).zip(values.schema.fields()) {
                 let value = self.expr(expr, &empty)?.evaluate(&row).and_then(|value| value.into_array(1));
-                let value = value.and_then(|value| ScalarValue::try_from_array(&value, 0)).map_err(sql_error)?;
+                let value =
+                    value.and_then(|value| ScalarValue::try_from_array(&value, 0)).map_err(sql_error)?;
                 column.push(value.cast_to(field.data_type()).map_err(sql_error)?);
             }
         }
         let schema = nullable(&values.schema);
-        let columns: Vec<_> =
-            columns.into_iter().map(ScalarValue::iter_to_array).collect::<Result<_, _>>().map_err(sql_error)?;
+        let columns: Vec<_> = columns
+            .into_iter()
+            .map(ScalarValue::iter_to_array)
+            .collect::<Result<_, _>>()
+            .map_err(sql_error)?;
         let rows = RecordBatch::try_new(schema, columns).map_err(|error| SqlError::new(error.to_string()))?;
         Ok(self.source_of_values(rows))
     }
 
     pub(super) fn empty(&mut self, empty: &EmptyRelation) -> Planned {
-        let rows = if empty.produce_one_row { one_row() } else { RecordBatch::new_empty(nullable(&empty.schema)) };
+        let rows =
+            if empty.produce_one_row { one_row() } else { RecordBatch::new_empty(nullable(&empty.schema)) };
         Ok(self.source_of_values(rows))
     }
 
     fn source_of_values(&mut self, rows: RecordBatch) -> Rel {
-        self.source("Values".to_owned(), Arc::new(ValuesSource::new(rows.clone())), Default::default(), rows.schema())
+        self.source(
+            "Values".to_owned(),
+            Arc::new(ValuesSource::new(rows.clone())),
+            Default::default(),
+            rows.schema(),
+        )
     }
 
     pub(super) fn watermark(&mut self, node: &WatermarkNode) -> Planned {
@@ -174,7 +201,11 @@ impl PhysicalPlanner {
         };
         let mut attributes = input.attributes.clone();
         attributes[rowtime] = Attribute::Rowtime;
-        let name = format!("WatermarkAssigner(rowtime=[{}], watermark=[{}])", shown([&node.rowtime]), shown([&node.watermark]));
+        let name = format!(
+            "WatermarkAssigner(rowtime=[{}], watermark=[{}])",
+            shown([&node.rowtime]),
+            shown([&node.watermark])
+        );
         let output = Rel { attributes, ..input.clone() };
         Ok(self.operator(name, spec, &input, Distribution::Any, output))
     }
@@ -183,7 +214,9 @@ impl PhysicalPlanner {
         let input = self.query(&node.input)?;
         let (column, time) = self.window_time(&input, node)?;
         let Some(kind) = window_kind(node.tvf) else {
-            return Err(SqlError::new("SESSION needs an aggregation by window_start and window_end right behind it"));
+            return Err(SqlError::new(
+                "SESSION needs an aggregation by window_start and window_end right behind it",
+            ));
         };
         let schema = nullable(&node.schema);
         let mut attributes = input.attributes.clone();
@@ -209,17 +242,22 @@ impl PhysicalPlanner {
     pub(super) fn window_time(&self, input: &Rel, node: &WindowTvfNode) -> Planned<(usize, WindowTime)> {
         let column = index_of(node.input.schema(), &node.time).map_err(sql_error)?;
         if input.is_updating {
-            return Err(SqlError::new(format!("{} takes rows that are not updated: its input is a changelog", node.tvf.name()))
-                .hint("window the rows before they are aggregated or joined"));
+            return Err(SqlError::new(format!(
+                "{} takes rows that are not updated: its input is a changelog",
+                node.tvf.name()
+            ))
+            .hint("window the rows before they are aggregated or joined"));
         }
         match input.attributes[column] {
             Attribute::Rowtime => Ok((column, WindowTime::Event)),
             Attribute::Proctime => Ok((column, WindowTime::Processing)),
             _ => {
                 let name = input.schema.field(column).name();
-                Err(SqlError::new(format!("{} needs a time attribute: `{name}` is none here", node.tvf.name())).hint(format!(
-                    "declare WATERMARK FOR `{name}` AS … in its table, or a column AS PROCTIME()"
-                )))
+                Err(SqlError::new(format!(
+                    "{} needs a time attribute: `{name}` is none here",
+                    node.tvf.name()
+                ))
+                .hint(format!("declare WATERMARK FOR `{name}` AS … in its table, or a column AS PROCTIME()")))
             }
         }
     }

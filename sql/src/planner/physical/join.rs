@@ -7,7 +7,9 @@ use datafusion::{
     logical_expr::{Expr, Join, LogicalPlan, Operator, TableScan, utils::split_conjunction},
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, not_supported, nullable};
+use super::{
+    Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, not_supported, nullable,
+};
 use crate::{
     connectors::{Scan, TableSource, lookup::CalculatedTable, source_of},
     error::SqlError,
@@ -45,9 +47,17 @@ impl PhysicalPlanner {
         let right = self.side(&join.right, join.on.iter().map(|(_, right)| right))?;
         let interval = self.interval_of(join, &left, &right);
         let windows = window_keys(&left, &right);
-        let has_window = |side: &Side| side.keys.iter().any(|key| matches!(side.rel.attributes[*key], Attribute::WindowEnd(_)));
-        if windows.is_none() && (has_window(&left) && has_window(&right)) && !left.rel.is_updating && !right.rel.is_updating {
-            return Err(SqlError::new("a window join needs both window_start and window_end to be equal on both sides"));
+        let has_window = |side: &Side| {
+            side.keys.iter().any(|key| matches!(side.rel.attributes[*key], Attribute::WindowEnd(_)))
+        };
+        if windows.is_none()
+            && (has_window(&left) && has_window(&right))
+            && !left.rel.is_updating
+            && !right.rel.is_updating
+        {
+            return Err(SqlError::new(
+                "a window join needs both window_start and window_end to be equal on both sides",
+            ));
         }
         let is_append_only = !left.rel.is_updating && !right.rel.is_updating;
         let (mut spec, output) = self.spec(join, kind, &left, &right)?;
@@ -93,7 +103,13 @@ impl PhysicalPlanner {
                 let is_append_only = [!left.rel.is_updating, !right.rel.is_updating];
                 let ttl_ms = [self.options.ttl_ms; 2];
                 let factory = Arc::new(JoinFactory { spec, is_append_only, ttl_ms });
-                self.operator_of(format!("Join{title}"), factory, inputs, "all rows of both inputs".to_owned(), result)
+                self.operator_of(
+                    format!("Join{title}"),
+                    factory,
+                    inputs,
+                    "all rows of both inputs".to_owned(),
+                    result,
+                )
             }
         };
         self.trim(joined, output, &join.schema)
@@ -105,7 +121,8 @@ impl PhysicalPlanner {
         let schema = plan.schema();
         let width = rel.schema.fields().len();
         let mut exprs: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
-        let mut fields: Vec<_> = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
+        let mut fields: Vec<_> =
+            schema.iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
         let mut keys = Vec::new();
         for expr in on {
             match unaliased(expr) {
@@ -114,7 +131,14 @@ impl PhysicalPlanner {
                     use datafusion::logical_expr::ExprSchemable;
                     let data_type = other.get_type(schema).map_err(sql_error)?;
                     keys.push(exprs.len());
-                    fields.push((None, Arc::new(arrow::datatypes::Field::new(format!("$key{}", exprs.len()), data_type, true))));
+                    fields.push((
+                        None,
+                        Arc::new(arrow::datatypes::Field::new(
+                            format!("$key{}", exprs.len()),
+                            data_type,
+                            true,
+                        )),
+                    ));
                     exprs.push(other.clone());
                 }
             }
@@ -128,10 +152,17 @@ impl PhysicalPlanner {
     }
 
     /// The join's specification, and which of its output columns are the query's.
-    fn spec(&self, join: &Join, kind: JoinKind, left: &Side, right: &Side) -> Planned<(JoinSpec, Vec<usize>)> {
+    fn spec(
+        &self,
+        join: &Join,
+        kind: JoinKind,
+        left: &Side,
+        right: &Side,
+    ) -> Planned<(JoinSpec, Vec<usize>)> {
         let on = left.keys.iter().copied().zip(right.keys.iter().copied()).collect();
         let spec = JoinSpec::new(kind, left.rel.schema.clone(), right.rel.schema.clone(), on);
-        let filter = join.filter.as_ref().map(|filter| self.joint_filter(filter, join, left, right)).transpose()?;
+        let filter =
+            join.filter.as_ref().map(|filter| self.joint_filter(filter, join, left, right)).transpose()?;
         let mut output: Vec<usize> = (0..left.width).collect();
         if !matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti) {
             let first = left.rel.schema.fields().len();
@@ -152,7 +183,8 @@ impl PhysicalPlanner {
         for (side, plan) in [(left, &join.left), (right, &join.right)] {
             fields.extend(plan.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())));
             for key in side.width..side.rel.schema.fields().len() {
-                let field = side.rel.schema.field(key).clone().with_name(format!("$side{}-{key}", fields.len()));
+                let field =
+                    side.rel.schema.field(key).clone().with_name(format!("$side{}-{key}", fields.len()));
                 fields.push((None, Arc::new(field)));
             }
         }
@@ -191,37 +223,40 @@ impl PhysicalPlanner {
             of_left.or_else(|| at(&join.right, right).map(|time| (false, time)))
         };
         let (mut lower, mut upper, mut times) = (None::<i64>, None::<i64>, None);
-        let mut note = |a: (bool, (usize, Attribute)), op: Operator, b: (bool, (usize, Attribute)), difference: i64| {
-            // `a op b + difference`, of which one is the left input's time.
-            let ((left, right), op, difference) = match (a.0, b.0) {
-                (true, false) => ((a.1, b.1), op, difference),
-                (false, true) => ((b.1, a.1), op.swap()?, -difference),
-                _ => return None,
+        let mut note =
+            |a: (bool, (usize, Attribute)), op: Operator, b: (bool, (usize, Attribute)), difference: i64| {
+                // `a op b + difference`, of which one is the left input's time.
+                let ((left, right), op, difference) = match (a.0, b.0) {
+                    (true, false) => ((a.1, b.1), op, difference),
+                    (false, true) => ((b.1, a.1), op.swap()?, -difference),
+                    _ => return None,
+                };
+                if left.1 != right.1 {
+                    return None;
+                }
+                // left op right + difference, so right - left is on the other side of -difference.
+                let (from, to) = match op {
+                    Operator::Eq => (Some(-difference), Some(-difference)),
+                    Operator::LtEq => (Some(-difference), None),
+                    Operator::Lt => (Some(-difference + 1), None),
+                    Operator::GtEq => (None, Some(-difference)),
+                    Operator::Gt => (None, Some(-difference - 1)),
+                    _ => return None,
+                };
+                if let Some(from) = from {
+                    lower = Some(lower.map_or(from, |known| known.max(from)));
+                }
+                if let Some(to) = to {
+                    upper = Some(upper.map_or(to, |known| known.min(to)));
+                }
+                times = Some((left.0, right.0, left.1));
+                Some(())
             };
-            if left.1 != right.1 {
-                return None;
-            }
-            // left op right + difference, so right - left is on the other side of -difference.
-            let (from, to) = match op {
-                Operator::Eq => (Some(-difference), Some(-difference)),
-                Operator::LtEq => (Some(-difference), None),
-                Operator::Lt => (Some(-difference + 1), None),
-                Operator::GtEq => (None, Some(-difference)),
-                Operator::Gt => (None, Some(-difference - 1)),
-                _ => return None,
-            };
-            if let Some(from) = from {
-                lower = Some(lower.map_or(from, |known| known.max(from)));
-            }
-            if let Some(to) = to {
-                upper = Some(upper.map_or(to, |known| known.min(to)));
-            }
-            times = Some((left.0, right.0, left.1));
-            Some(())
-        };
         for conjunct in join.filter.iter().flat_map(split_conjunction) {
             let Expr::BinaryExpr(binary) = conjunct else { continue };
-            let (Some((a, of_a)), Some((b, of_b))) = (linear(&binary.left), linear(&binary.right)) else { continue };
+            let (Some((a, of_a)), Some((b, of_b))) = (linear(&binary.left), linear(&binary.right)) else {
+                continue;
+            };
             if let (Some(a), Some(b)) = (time_of(a), time_of(b)) {
                 note(a, binary.op, b, of_b - of_a);
             }
@@ -249,17 +284,30 @@ impl PhysicalPlanner {
             keys.push(schema.index_of_column(column).map_err(sql_error)?);
         }
         if keys.is_empty() {
-            return Err(SqlError::new("a lookup join needs a condition that a column of the table equals one of the stream"));
+            return Err(SqlError::new(
+                "a lookup join needs a condition that a column of the table equals one of the stream",
+            ));
         }
         if !matches!(kind, JoinKind::Inner | JoinKind::Left) {
             return Err(not_supported(format_args!("a lookup join of type {}", join.join_type)));
         }
         let columns = nullable(schema);
         let attributes = vec![Attribute::Plain; columns.fields().len()];
-        let rel = Rel { node: 0, schema: columns.clone(), attributes, is_updating: false, unique: None, is_bounded: true };
+        let rel = Rel {
+            node: 0,
+            schema: columns.clone(),
+            attributes,
+            is_updating: false,
+            unique: None,
+            is_bounded: true,
+        };
         let right = Side { width: columns.fields().len(), rel, keys };
         let (spec, output) = self.spec(join, kind, &left, &right)?;
-        let title = format!("LookupJoin(table=[{}], on=[{}])", lookup.scan.table_name, names(&left.rel.schema, &left.keys));
+        let title = format!(
+            "LookupJoin(table=[{}], on=[{}])",
+            lookup.scan.table_name,
+            names(&left.rel.schema, &left.keys)
+        );
         let mut attributes = left.rel.attributes.clone();
         attributes.extend(&right.rel.attributes);
         let result = Rel { schema: spec.output.clone(), attributes, ..left.rel.clone() };
@@ -276,8 +324,11 @@ impl PhysicalPlanner {
         };
         let source = source_of(&raw.descriptor)?;
         if !source.is_bounded() {
-            return Err(SqlError::new(format!("`{}` cannot be looked up: it never ends", lookup.scan.table_name))
-                .hint("expected a bounded table, such as a file"));
+            return Err(SqlError::new(format!(
+                "`{}` cannot be looked up: it never ends",
+                lookup.scan.table_name
+            ))
+            .hint("expected a bounded table, such as a file"));
         }
         let all: Vec<usize> = (0..raw.descriptor.schema.fields().len()).collect();
         let projection = lookup.scan.projection.clone().unwrap_or(all);
@@ -286,7 +337,11 @@ impl PhysicalPlanner {
             match step {
                 LogicalPlan::Filter(filter) => {
                     let filter_expr = self.expr(&filter.predicate, filter.input.schema())?;
-                    table = table.then(CalcFactory::new(Some(filter_expr), None, nullable(filter.input.schema())));
+                    table = table.then(CalcFactory::new(
+                        Some(filter_expr),
+                        None,
+                        nullable(filter.input.schema()),
+                    ));
                 }
                 LogicalPlan::Projection(projection) => {
                     let exprs = projection
@@ -340,7 +395,9 @@ fn kind_of(join: &Join) -> Planned<JoinKind> {
         JoinType::Full => JoinKind::Full,
         JoinType::LeftSemi => JoinKind::LeftSemi,
         JoinType::LeftAnti if join.null_aware => {
-            return Err(not_supported("NOT IN with a sub-query whose column may be NULL").hint("expected NOT EXISTS"));
+            return Err(
+                not_supported("NOT IN with a sub-query whose column may be NULL").hint("expected NOT EXISTS")
+            );
         }
         JoinType::LeftAnti => JoinKind::LeftAnti,
         _ => return Err(not_supported("IN or EXISTS within OR, or in SELECT,")),

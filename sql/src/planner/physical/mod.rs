@@ -111,7 +111,13 @@ fn nullable_fields(fields: impl IntoIterator<Item = (String, DataType)>) -> Sche
 impl PhysicalPlanner {
     /// A planner for one job.
     pub fn new(options: PlanOptions) -> Self {
-        Self { plan: StreamPlan::default(), options, props: ExecutionProps::new(), sources: BTreeMap::new(), equal: BTreeMap::new() }
+        Self {
+            plan: StreamPlan::default(),
+            options,
+            props: ExecutionProps::new(),
+            sources: BTreeMap::new(),
+            equal: BTreeMap::new(),
+        }
     }
 
     /// Makes the nodes of a query.
@@ -151,7 +157,8 @@ impl PhysicalPlanner {
 
     fn expr(&self, expr: &Expr, schema: &DFSchema) -> Planned<Arc<dyn PhysicalExpr>> {
         let context = datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
-        datafusion::physical_expr::create_physical_expr(expr, schema, &self.props, &context).map_err(sql_error)
+        datafusion::physical_expr::create_physical_expr(expr, schema, &self.props, &context)
+            .map_err(sql_error)
     }
 
     /// Adds an operator with one input.

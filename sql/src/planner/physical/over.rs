@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use datafusion::{
-    logical_expr::{Expr, Window, expr::{NullTreatment, WindowFunction}},
-
+    logical_expr::{
+        Expr, Window,
+        expr::{NullTreatment, WindowFunction},
+    },
     physical_planner::create_window_expr,
 };
 
 use super::{
-    Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, not_supported,
+    Attribute, PhysicalPlanner, Planned, Rel, by_columns,
+    calc::unaliased,
+    names, not_supported,
     rank::{column_of, order_of},
 };
 use crate::{
@@ -33,7 +37,8 @@ impl PhysicalPlanner {
             .collect::<Planned<_>>()?;
         let Some(first) = functions.first() else { return Ok(input) };
         let is_same = |function: &&WindowFunction| {
-            function.params.partition_by == first.params.partition_by && function.params.order_by == first.params.order_by
+            function.params.partition_by == first.params.partition_by
+                && function.params.order_by == first.params.order_by
         };
         if !functions.iter().all(is_same) {
             return Err(not_supported("several OVER windows of one query with other partitions or orders"));
@@ -46,8 +51,10 @@ impl PhysicalPlanner {
             .iter()
             .zip(&functions)
             .map(|(expr, function)| {
-                let context = datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
-                let filter = function.params.filter.as_deref().map(|filter| self.expr(filter, schema)).transpose()?;
+                let context =
+                    datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext::default();
+                let filter =
+                    function.params.filter.as_deref().map(|filter| self.expr(filter, schema)).transpose()?;
                 Ok(OverCall {
                     expr: create_window_expr(expr, schema, &self.props, &context).map_err(sql_error)?,
                     filter,
@@ -65,7 +72,8 @@ impl PhysicalPlanner {
         attributes.resize(attributes.len() + calls.len(), Attribute::Plain);
         let ttl_ms = self.options.ttl_ms.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX));
         if let Some(time) = time_of(&input, &order)
-            && let Ok(factory) = OverFactory::try_new(input.schema.clone(), partition.clone(), time, &calls, ttl_ms)
+            && let Ok(factory) =
+                OverFactory::try_new(input.schema.clone(), partition.clone(), time, &calls, ttl_ms)
         {
             let output = Rel { schema: factory.output(), attributes, ..input.clone() };
             let state = "the rows that later rows need".to_owned();
@@ -75,13 +83,15 @@ impl PhysicalPlanner {
             return Err(not_supported("FILTER with OVER in this order"));
         }
         let calls = calls.into_iter().map(|call| call.expr).collect();
-        let factory = OverRecomputeFactory::try_new(input.schema.clone(), partition, order, calls, true, ttl_ms)?;
+        let factory =
+            OverRecomputeFactory::try_new(input.schema.clone(), partition, order, calls, true, ttl_ms)?;
         attributes.iter_mut().for_each(|attribute| {
             if *attribute == Attribute::Rowtime {
                 *attribute = Attribute::Plain;
             }
         });
-        let output = Rel { schema: factory.output(), attributes, is_updating: true, unique: None, ..input.clone() };
+        let output =
+            Rel { schema: factory.output(), attributes, is_updating: true, unique: None, ..input.clone() };
         let state = "all rows of each partition".to_owned();
         Ok(self.operator_of(title, Arc::new(factory), inputs, state, output))
     }

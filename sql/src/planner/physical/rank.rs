@@ -6,8 +6,10 @@ use arrow::{compute::SortOptions, datatypes::DataType};
 use datafusion::{
     common::{Column, ScalarValue},
     logical_expr::{
-        Expr, Filter, Limit, LogicalPlan, Operator, Projection, Sort, SortExpr, Unnest, Window, WindowFunctionDefinition,
-        expr::WindowFunction, utils::{conjunction, split_conjunction},
+        Expr, Filter, Limit, LogicalPlan, Operator, Projection, Sort, SortExpr, Unnest, Window,
+        WindowFunctionDefinition,
+        expr::WindowFunction,
+        utils::{conjunction, split_conjunction},
     },
 };
 
@@ -110,8 +112,13 @@ impl PhysicalPlanner {
         }
         for step in steps.iter().rev() {
             if let LogicalPlan::Projection(projection) = step {
-                ranked =
-                    self.calc(&ranked, projection.input.schema(), None, Some(&projection.expr), &projection.schema)?;
+                ranked = self.calc(
+                    &ranked,
+                    projection.input.schema(),
+                    None,
+                    Some(&projection.expr),
+                    &projection.schema,
+                )?;
             }
         }
         match rest {
@@ -143,7 +150,9 @@ impl PhysicalPlanner {
             range.start(),
             range.end()
         );
-        let has = |wanted: fn(&Attribute) -> bool| partition.iter().copied().find(|column| wanted(&input.attributes[*column]));
+        let has = |wanted: fn(&Attribute) -> bool| {
+            partition.iter().copied().find(|column| wanted(&input.attributes[*column]))
+        };
         let end = has(|attribute| matches!(attribute, Attribute::WindowEnd(WindowTime::Event)));
         let start = has(|attribute| matches!(attribute, Attribute::WindowStart(WindowTime::Event)));
         let mut attributes = input.attributes.clone();
@@ -153,16 +162,32 @@ impl PhysicalPlanner {
         if let (Some(_), Some(window_end)) = (start, end)
             && !input.is_updating
         {
-            let factory = WindowRankFactory { input: input.schema.clone(), partition, window_end, order, range, rank_name };
+            let factory = WindowRankFactory {
+                input: input.schema.clone(),
+                partition,
+                window_end,
+                order,
+                range,
+                rank_name,
+            };
             let schema = factory.output();
             let output = Rel { schema, attributes, ..input.clone() };
             let state = "the first rows of windows that have not ended".to_owned();
-            return Ok(self.operator_of(format!("WindowRank{title}"), std::sync::Arc::new(factory), inputs, state, output));
+            return Ok(self.operator_of(
+                format!("WindowRank{title}"),
+                std::sync::Arc::new(factory),
+                inputs,
+                state,
+                output,
+            ));
         }
-        let attributes: Vec<Attribute> = attributes.iter().map(|attribute| match attribute {
-            Attribute::Rowtime => Attribute::Plain,
-            other => *other,
-        }).collect();
+        let attributes: Vec<Attribute> = attributes
+            .iter()
+            .map(|attribute| match attribute {
+                Attribute::Rowtime => Attribute::Plain,
+                other => *other,
+            })
+            .collect();
         if range == (1..=1)
             && rank_name.is_none()
             && !input.is_updating
@@ -189,7 +214,13 @@ impl PhysicalPlanner {
                 ..input.clone()
             };
             let name = format!("Deduplicate{title}");
-            return Ok(self.operator_of(name, std::sync::Arc::new(factory), inputs, "one row per key".to_owned(), output));
+            return Ok(self.operator_of(
+                name,
+                std::sync::Arc::new(factory),
+                inputs,
+                "one row per key".to_owned(),
+                output,
+            ));
         }
         let factory = RankFactory {
             input: input.schema.clone(),
@@ -208,15 +239,24 @@ impl PhysicalPlanner {
             unique: (range == (1..=1)).then_some(partition),
             ..input.clone()
         };
-        let state = if input.is_updating { "all rows of the input" } else { "the first rows of each partition" };
-        Ok(self.operator_of(format!("Rank{title}"), std::sync::Arc::new(factory), inputs, state.to_owned(), output))
+        let state =
+            if input.is_updating { "all rows of the input" } else { "the first rows of each partition" };
+        Ok(self.operator_of(
+            format!("Rank{title}"),
+            std::sync::Arc::new(factory),
+            inputs,
+            state.to_owned(),
+            output,
+        ))
     }
 
     pub(super) fn limit(&mut self, limit: &Limit) -> Planned {
         let constant = |expr: &Option<Box<Expr>>| match expr.as_deref() {
             None => Ok(None),
             Some(Expr::Literal(value, _)) => match value.cast_to(&DataType::UInt64) {
-                Ok(ScalarValue::UInt64(Some(number))) => Ok(Some(usize::try_from(number).unwrap_or(usize::MAX))),
+                Ok(ScalarValue::UInt64(Some(number))) => {
+                    Ok(Some(usize::try_from(number).unwrap_or(usize::MAX)))
+                }
                 _ => Err(SqlError::new(format!("LIMIT and OFFSET take a number: found `{value}`"))),
             },
             Some(other) => Err(SqlError::new(format!("LIMIT and OFFSET take a constant: found `{other}`"))),
@@ -242,13 +282,16 @@ impl PhysicalPlanner {
         let input = self.query(&sort.input)?;
         let schema = sort.input.schema();
         let order = order_of(&sort.expr, |expr| column_of(expr, schema))?;
-        let first = order.first().map(|(column, options)| (input.attributes[*column], *column, options.descending));
+        let first =
+            order.first().map(|(column, options)| (input.attributes[*column], *column, options.descending));
         let when = match first {
             Some((Attribute::Rowtime, column, false)) if !input.is_updating => SortTime::Watermark(column),
             _ if input.is_bounded => SortTime::End(None),
             _ => {
-                return Err(SqlError::new("ORDER BY of rows that never end must begin with a time attribute, ascending")
-                    .hint("add LIMIT n for the first n rows, which are updated as rows come"));
+                return Err(SqlError::new(
+                    "ORDER BY of rows that never end must begin with a time attribute, ascending",
+                )
+                .hint("add LIMIT n for the first n rows, which are updated as rows come"));
             }
         };
         let is_at_end = matches!(when, SortTime::End(_));
@@ -267,11 +310,15 @@ impl PhysicalPlanner {
 pub(super) fn column_of(expr: &Expr, schema: &datafusion::common::DFSchema) -> Planned<usize> {
     match unaliased(expr) {
         Expr::Column(column) => schema.index_of_column(column).map_err(sql_error),
-        other => Err(not_supported(format_args!("ORDER BY `{other}`, which is no column,")).hint("calculate it in a sub-query")),
+        other => Err(not_supported(format_args!("ORDER BY `{other}`, which is no column,"))
+            .hint("calculate it in a sub-query")),
     }
 }
 
-pub(super) fn order_of(order: &[SortExpr], column: impl Fn(&Expr) -> Planned<usize>) -> Planned<Vec<(usize, SortOptions)>> {
+pub(super) fn order_of(
+    order: &[SortExpr],
+    column: impl Fn(&Expr) -> Planned<usize>,
+) -> Planned<Vec<(usize, SortOptions)>> {
     order
         .iter()
         .map(|sort| {

@@ -151,7 +151,11 @@ fn trace(plan: &LogicalPlan, column: &Column) -> Option<(usize, usize)> {
 }
 
 /// For each ROW of which only fields are used: which.
-fn wanted_fields(projection: &[usize], scan: &TableScan, exprs: &[Expr]) -> BTreeMap<usize, BTreeSet<String>> {
+fn wanted_fields(
+    projection: &[usize],
+    scan: &TableScan,
+    exprs: &[Expr],
+) -> BTreeMap<usize, BTreeSet<String>> {
     let mut wanted: BTreeMap<usize, Option<BTreeSet<String>>> = BTreeMap::new();
     let schema = &scan.projected_schema;
     if exprs.is_empty() {
@@ -167,7 +171,8 @@ fn wanted_fields(projection: &[usize], scan: &TableScan, exprs: &[Expr]) -> BTre
         let _ = expr.apply(|expr| {
             if let Expr::ScalarFunction(call) = expr
                 && call.func.name() == "get_field"
-                && let [Expr::Column(column), Expr::Literal(ScalarValue::Utf8(Some(field)), _), ..] = call.args.as_slice()
+                && let [Expr::Column(column), Expr::Literal(ScalarValue::Utf8(Some(field)), _), ..] =
+                    call.args.as_slice()
                 && let Some(column) = index(column)
             {
                 if let Some(Some(fields)) = wanted.get_mut(&column) {
@@ -186,4 +191,3 @@ fn wanted_fields(projection: &[usize], scan: &TableScan, exprs: &[Expr]) -> BTre
     }
     wanted.into_iter().filter_map(|(column, fields)| Some((column, fields?))).collect()
 }
-

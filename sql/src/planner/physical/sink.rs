@@ -31,9 +31,11 @@ impl PhysicalPlanner {
         let columns = target.columns.as_ref().unwrap_or(&target.writable);
         let given = schema.fields().len();
         if columns.len() != given {
-            let message = format!("`{}` takes {} columns here: the query has {given}", table.name, columns.len());
+            let message =
+                format!("`{}` takes {} columns here: the query has {given}", table.name, columns.len());
             let shown = |names: Vec<String>| names.join(", ");
-            let wanted = shown(columns.iter().map(|column| table.schema.field(*column).name().clone()).collect());
+            let wanted =
+                shown(columns.iter().map(|column| table.schema.field(*column).name().clone()).collect());
             let found = shown(schema.fields().iter().map(|field| field.name().clone()).collect());
             return Err(SqlError::new(message).hint(format!("expected ({wanted}), found ({found})")));
         }
@@ -45,7 +47,8 @@ impl PhysicalPlanner {
         let fields = target.writable.iter().map(|column| {
             (None, std::sync::Arc::new(table.schema.field(*column).clone().with_nullable(true)))
         });
-        let output = DFSchema::new_with_metadata(fields.collect(), Default::default()).map_err(crate::planner::sql_error)?;
+        let output = DFSchema::new_with_metadata(fields.collect(), Default::default())
+            .map_err(crate::planner::sql_error)?;
         let rows = self.calc(&input, schema, None, Some(&exprs), &output)?;
         let sink = sink_of(table)?;
         if rows.is_updating && sink.accepts() == Accepts::InsertOnly {
@@ -74,14 +77,24 @@ impl PhysicalPlanner {
         Ok(())
     }
 
-    fn value_for(&self, column: usize, columns: &[usize], schema: &DFSchema, table: &TableDescriptor) -> Planned<Expr> {
+    fn value_for(
+        &self,
+        column: usize,
+        columns: &[usize],
+        schema: &DFSchema,
+        table: &TableDescriptor,
+    ) -> Planned<Expr> {
         let field = table.schema.field(column);
         let Some(place) = columns.iter().position(|given| *given == column) else {
             if field.is_nullable() {
                 let null = datafusion::common::ScalarValue::Null;
                 return Ok(cast(Expr::Literal(null, None), field.data_type().clone()));
             }
-            return Err(SqlError::new(format!("the column `{}` of `{}` is NOT NULL: it must be given", field.name(), table.name)));
+            return Err(SqlError::new(format!(
+                "the column `{}` of `{}` is NOT NULL: it must be given",
+                field.name(),
+                table.name
+            )));
         };
         let found = schema.field(place).data_type();
         if !is_insertable(found, field.data_type()) {

@@ -46,7 +46,8 @@ impl PhysicalPlanner {
         for (key, expr) in aggregate.group_expr.iter().enumerate() {
             let Expr::Column(column) = unaliased(expr) else { continue };
             let place = stripped.window.iter().position(|window| window.as_ref() == Some(column));
-            let property = place.map(|place| [WindowProperty::Start, WindowProperty::End, WindowProperty::Time][place]);
+            let property =
+                place.map(|place| [WindowProperty::Start, WindowProperty::End, WindowProperty::Time][place]);
             properties.extend(property.map(|property| (key, property)));
         }
         let has = |wanted| properties.iter().any(|(_, property)| *property == wanted);
@@ -55,15 +56,24 @@ impl PhysicalPlanner {
         }
         // Only the keys may use the window; what was seen of distinct values cannot be merged over slices.
         let uses_window = |expr: &Expr| {
-            expr.column_refs().into_iter().any(|column| stripped.window.iter().flatten().any(|window| window == column))
+            expr.column_refs()
+                .into_iter()
+                .any(|column| stripped.window.iter().flatten().any(|window| window == column))
         };
         let is_plain_key = |key: usize| properties.iter().any(|(of, _)| *of == key);
-        let keys_use = aggregate.group_expr.iter().enumerate().any(|(key, expr)| !is_plain_key(key) && uses_window(expr));
+        let keys_use = aggregate
+            .group_expr
+            .iter()
+            .enumerate()
+            .any(|(key, expr)| !is_plain_key(key) && uses_window(expr));
         let is_tumble = matches!(stripped.node.tvf, Tvf::Tumble { .. });
         let has_distinct = aggregate.aggr_expr.iter().any(
             |expr| matches!(unaliased(expr), Expr::AggregateFunction(function) if function.params.distinct),
         );
-        if keys_use || aggregate.aggr_expr.iter().any(uses_window) || (has_distinct && !is_tumble && !is_session) {
+        if keys_use
+            || aggregate.aggr_expr.iter().any(uses_window)
+            || (has_distinct && !is_tumble && !is_session)
+        {
             return Ok(None);
         }
         let input = self.query(&stripped.plan)?;
@@ -88,7 +98,8 @@ fn strip(plan: &LogicalPlan) -> Option<Stripped<'_>> {
         LogicalPlan::Extension(extension) => {
             let node = extension.node.as_any().downcast_ref::<WindowTvfNode>()?;
             let width = node.input.schema().fields().len();
-            let window = [0, 1, 2].map(|offset| Some(Column::from(node.schema.qualified_field(width + offset))));
+            let window =
+                [0, 1, 2].map(|offset| Some(Column::from(node.schema.qualified_field(width + offset))));
             let Expr::Column(time) = &node.time else { return None };
             Some(Stripped { plan: node.input.clone(), node, time: time.clone(), window })
         }
@@ -124,13 +135,16 @@ fn strip(plan: &LogicalPlan) -> Option<Stripped<'_>> {
             for (index, expr) in projection.expr.iter().enumerate() {
                 let output = Column::from(projection.schema.qualified_field(index));
                 if let Expr::Column(column) = unaliased(expr)
-                    && let Some(place) = below.window.iter().position(|window| window.as_ref() == Some(column))
+                    && let Some(place) =
+                        below.window.iter().position(|window| window.as_ref() == Some(column))
                 {
                     window[place] = Some(output);
                     continue;
                 }
-                let is_about_window =
-                    expr.column_refs().into_iter().any(|column| below.window.iter().flatten().any(|w| w == column));
+                let is_about_window = expr
+                    .column_refs()
+                    .into_iter()
+                    .any(|column| below.window.iter().flatten().any(|w| w == column));
                 if is_about_window {
                     return None;
                 }

@@ -1,27 +1,27 @@
 //! A session: executes statements one by one. What it makes of INSERTs are jobs, as texts that can be stored and compiled
 //! again.
 
-use std::sync::Arc;
+mod compile;
+mod show;
 
-use arrow::datatypes::SchemaRef;
-use datafusion::sql::sqlparser::ast::{ObjectName, Query};
+use datafusion::sql::sqlparser::ast::Query;
 use headwater_core::options::JobOptions;
 
 use crate::{
     catalog::{CATALOG, Catalog, CatalogEntry, DATABASE, table_name},
-    connectors::TableSink,
     error::{Location, SqlError},
-    explain,
-    functions,
+    explain, functions,
     parser::{
-        AlterTable, ColumnKind, Drop, Explain, FunctionDefinition, Insert, ObjectKind, Show, Statement,
+        AlterTable, ColumnKind, Drop, Explain, FunctionDefinition, Insert, ObjectKind, Statement,
         StatementKind, TableChange, parse_script,
     },
     planner::{self, PhysicalPlanner, SinkTarget},
-    runtime::{Distribution, Node, NodeKind, SqlJob, StreamPlan},
+    runtime::{SqlJob, StreamPlan},
     settings::Settings,
     types::spelling,
 };
+
+pub use compile::{Compiled, compile_job, compile_query};
 
 /// The name of the program that runs SQL.
 pub const PROGRAM: &str = "sql";
@@ -138,7 +138,8 @@ impl Session {
             StatementKind::Drop(drop) => self.drop_object(drop)?,
             StatementKind::AlterTable(change) => self.alter_table(change)?,
             StatementKind::Set(None) => {
-                let rows = self.settings.iter().map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect();
+                let rows =
+                    self.settings.iter().map(|(key, value)| vec![key.to_owned(), value.to_owned()]).collect();
                 return Ok(Outcome::Rows { columns: vec!["key".to_owned(), "value".to_owned()], rows });
             }
             StatementKind::Set(Some((key, value))) => {
@@ -174,9 +175,14 @@ impl Session {
     fn create_function(&mut self, function: &FunctionDefinition) -> Result<Outcome, SqlError> {
         let name = function.name.to_string();
         let Some(built_in) = functions::lookup_class(&function.class) else {
-            return Err(SqlError::new(format!("the class `{}` cannot be run: there is no JVM here", function.class))
-                .hint("expected a class whose function is built in, such as com.github.nexmark.flink.udf.CountChar")
-                .at(function.location));
+            return Err(SqlError::new(format!(
+                "the class `{}` cannot be run: there is no JVM here",
+                function.class
+            ))
+            .hint(
+                "expected a class whose function is built in, such as com.github.nexmark.flink.udf.CountChar",
+            )
+            .at(function.location));
         };
         if self.catalog.function(&name).is_some() && !function.if_not_exists {
             return Err(SqlError::new(format!("the function `{name}` exists already")).at(function.location));
@@ -189,9 +195,8 @@ impl Session {
         let name = table_name(&drop.name).map_err(|error| error.at(drop.location))?;
         let is_there = match (drop.kind, self.catalog.get(&name)) {
             (ObjectKind::Function, _) => self.catalog.drop_function(&name),
-            (ObjectKind::Table, Some(CatalogEntry::Table(_))) | (ObjectKind::View, Some(CatalogEntry::View(_))) => {
-                self.catalog.drop_entry(&name)
-            }
+            (ObjectKind::Table, Some(CatalogEntry::Table(_)))
+            | (ObjectKind::View, Some(CatalogEntry::View(_))) => self.catalog.drop_entry(&name),
             _ => false,
         };
         if is_there || drop.if_exists {
@@ -227,95 +232,6 @@ impl Session {
         Ok(Outcome::Done)
     }
 
-    fn show(&self, show: &Show) -> Result<Outcome, SqlError> {
-        let list = |title: &str, names: Vec<String>| Outcome::Rows {
-            columns: vec![title.to_owned()],
-            rows: names.into_iter().map(|name| vec![name]).collect(),
-        };
-        let entries = |wanted: fn(&CatalogEntry) -> bool| {
-            self.catalog.entries().filter(|(_, entry)| wanted(entry)).map(|(name, _)| name.to_owned()).collect()
-        };
-        Ok(match show {
-            Show::Tables => list("table name", entries(|_| true)),
-            Show::Views => list("view name", entries(|entry| matches!(entry, CatalogEntry::View(_)))),
-            Show::Functions { user: true } => list("function name", self.catalog.functions().map(str::to_owned).collect()),
-            Show::Functions { user: false } => {
-                let mut names: Vec<String> = functions::names().iter().map(|name| name.to_lowercase()).collect();
-                names.extend(planner::aggregates::names());
-                names.extend(self.catalog.functions().map(str::to_owned));
-                names.sort();
-                names.dedup();
-                list("function name", names)
-            }
-            Show::Catalogs => list("catalog name", vec![CATALOG.to_owned()]),
-            Show::CurrentCatalog => list("current catalog name", vec![CATALOG.to_owned()]),
-            Show::Databases => list("database name", vec![DATABASE.to_owned()]),
-            Show::CurrentDatabase => list("current database name", vec![DATABASE.to_owned()]),
-            Show::Columns(name) => self.describe(name)?,
-            Show::CreateTable(name) | Show::CreateView(name) => {
-                let wanted = table_name(name)?;
-                self.catalog.require(&wanted)?;
-                let is_its = |text: &&String| {
-                    parse_script(text).is_ok_and(|statements| {
-                        statements.iter().any(|statement| match &statement.kind {
-                            StatementKind::CreateTable(table) => table_name(&table.name).is_ok_and(|name| name == wanted),
-                            StatementKind::CreateView(view) => table_name(&view.name).is_ok_and(|name| name == wanted),
-                            _ => false,
-                        })
-                    })
-                };
-                Outcome::Text(self.history.iter().rev().find(is_its).cloned().unwrap_or_default())
-            }
-        })
-    }
-
-    fn describe(&self, name: &ObjectName) -> Result<Outcome, SqlError> {
-        let wanted = table_name(name)?;
-        let titles = ["name", "type", "null", "key", "extras", "watermark"].map(str::to_owned).to_vec();
-        let (definition, schema) = match self.catalog.require(&wanted)? {
-            CatalogEntry::Table(table) => (Some(table.definition.clone()), self.schema_of(name)?),
-            CatalogEntry::View(_) => (None, self.schema_of(name)?),
-        };
-        let rows = schema.fields().iter().map(|field| {
-            let column = definition.as_ref().and_then(|table| table.columns.iter().find(|column| column.name == *field.name()));
-            let is_key = definition.as_ref().is_some_and(|table| table.primary_key.iter().any(|key| key.value == *field.name()));
-            let watermark = definition
-                .as_ref()
-                .and_then(|table| table.watermark.as_ref())
-                .filter(|watermark| watermark.column.last().is_some_and(|column| column.value == *field.name()));
-            let nullable = match column.map(|column| &column.kind) {
-                Some(ColumnKind::Physical { nullable, .. } | ColumnKind::Metadata { nullable, .. }) => *nullable,
-                _ => true,
-            };
-            let extras = match column.map(|column| &column.kind) {
-                Some(ColumnKind::Computed(expr)) => format!("AS {expr}"),
-                Some(ColumnKind::Metadata { key, is_virtual, .. }) => {
-                    format!("METADATA FROM '{key}'{}", if *is_virtual { " VIRTUAL" } else { "" })
-                }
-                _ => String::new(),
-            };
-            vec![
-                field.name().clone(),
-                spelling(field.data_type()),
-                nullable.to_string().to_uppercase(),
-                if is_key { format!("PRI({})", field.name()) } else { String::new() },
-                extras,
-                watermark.map_or_else(String::new, |watermark| watermark.expr.to_string()),
-            ]
-        });
-        Ok(Outcome::Rows { columns: titles, rows: rows.collect() })
-    }
-
-    /// The columns of a table or view.
-    pub fn schema_of(&self, name: &ObjectName) -> Result<SchemaRef, SqlError> {
-        let statements = parse_script(&format!("SELECT * FROM {}", quoted(&table_name(name)?)))?;
-        let Some(StatementKind::Query(query)) = statements.first().map(|statement| &statement.kind) else {
-            return Err(SqlError::new("expected a table"));
-        };
-        let plans = planner::plan_query(&self.catalog, query)?;
-        Ok(Arc::new(plans.initial.schema().as_arrow().clone()))
-    }
-
     fn explain(&self, explain: &Explain) -> Result<String, SqlError> {
         let options = self.settings.job_options(self.options.clone())?;
         let mut planner = PhysicalPlanner::new(self.settings.plan_options(&options));
@@ -341,7 +257,11 @@ impl Session {
         Ok(text)
     }
 
-    fn plan_insert(&self, planner: &mut PhysicalPlanner, insert: &Insert) -> Result<planner::LogicalPlans, SqlError> {
+    fn plan_insert(
+        &self,
+        planner: &mut PhysicalPlanner,
+        insert: &Insert,
+    ) -> Result<planner::LogicalPlans, SqlError> {
         let at = insert.location;
         let name = table_name(&insert.table).map_err(|error| error.at(at))?;
         let CatalogEntry::Table(table) = self.catalog.require(&name).map_err(|error| error.at(at))? else {
@@ -351,7 +271,9 @@ impl Session {
             return Err(SqlError::new("INSERT OVERWRITE is for batch jobs: expected INSERT INTO").at(at));
         }
         if !insert.partition.is_empty() {
-            return Err(SqlError::new("PARTITION (…) in INSERT is not supported").hint("give the partition's columns in the query").at(at));
+            return Err(SqlError::new("PARTITION (…) in INSERT is not supported")
+                .hint("give the partition's columns in the query")
+                .at(at));
         }
         let mut descriptor = table.descriptor.clone();
         descriptor.options.extend(insert.hints.iter().map(|(key, value, _)| (key.clone(), value.clone())));
@@ -381,12 +303,10 @@ impl Session {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let plans = planner::plan_query(&self.catalog, &insert.query)?;
-        let rel = planner.query(&plans.optimized).map_err(|error| error.at(planner_location(&insert.query)))?;
-        let target = SinkTarget {
-            table: &descriptor,
-            writable,
-            columns: (!columns.is_empty()).then_some(columns),
-        };
+        let rel =
+            planner.query(&plans.optimized).map_err(|error| error.at(planner_location(&insert.query)))?;
+        let target =
+            SinkTarget { table: &descriptor, writable, columns: (!columns.is_empty()).then_some(columns) };
         planner.sink(rel, plans.optimized.schema(), &target).map_err(|error| error.at(at))?;
         Ok(plans)
     }
@@ -408,7 +328,8 @@ impl Session {
             Some(name) => name.to_owned(),
             None => format!("insert-into_{}", tables.join(",")),
         };
-        let is_synchronous = self.settings.get("table.dml-sync").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let is_synchronous =
+            self.settings.get("table.dml-sync").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         Ok(Outcome::Job(JobRequest { name, script: self.script(&statement.text), options, is_synchronous }))
     }
 
@@ -437,83 +358,8 @@ impl Session {
     }
 }
 
-/// A job, ready to be run.
-pub struct Compiled {
-    /// `pipeline.name`, or what it writes to.
-    pub name: String,
-    /// The job.
-    pub job: SqlJob,
-    /// The options with what the script sets.
-    pub options: JobOptions,
-}
-
-/// Compiles the script of a job: its last statement is what the job runs.
-pub fn compile_job(script: &str, options: &JobOptions) -> Result<Compiled, SqlError> {
-    let (session, last) = replay(script, options)?;
-    let inserts = match &last.kind {
-        StatementKind::Insert(insert) => std::slice::from_ref(&**insert),
-        StatementKind::StatementSet(inserts) => inserts.as_slice(),
-        _ => {
-            return Err(SqlError::new("a job's script ends with INSERT or a statement set").at(last.location));
-        }
-    };
-    let Outcome::Job(JobRequest { name, options, .. }) = session.job(&last, inserts)? else {
-        return Err(SqlError::new("a job's script ends with INSERT or a statement set"));
-    };
-    let plan = session.plan_inserts(inserts, &options).map_err(|error| error.at(last.location))?;
-    let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
-    Ok(Compiled { name, job, options })
-}
-
-/// Compiles the script of a query, whose results go to `sink`. Everything runs in one subtask.
-pub fn compile_query(script: &str, options: &JobOptions, sink: Arc<dyn TableSink>) -> Result<SqlJob, SqlError> {
-    let (session, last) = replay(script, options)?;
-    let StatementKind::Query(query) = &last.kind else {
-        return Err(SqlError::new("a preview's script ends with a query").at(last.location));
-    };
-    let options = JobOptions { parallelism: 1, ..session.settings.job_options(options.clone())? };
-    let plans = planner::plan_query(&session.catalog, query)?;
-    let mut planner = PhysicalPlanner::new(session.settings.plan_options(&options));
-    let rel = planner.query(&plans.optimized).map_err(|error| error.at(last.location))?;
-    planner.plan.add(Node {
-        name: "Collect".to_owned(),
-        kind: NodeKind::Sink(sink),
-        inputs: vec![(rel.node, Distribution::Single)],
-        parallelism: Some(1),
-        schema: rel.schema.clone(),
-        is_updating: rel.is_updating,
-        state: String::new(),
-        idle_timeout_ms: None,
-    });
-    SqlJob::new(&planner.plan, &options).map_err(|error| SqlError::new(error.to_string()))
-}
-
-/// Executes all but the last statement of a script.
-fn replay(script: &str, options: &JobOptions) -> Result<(Session, Statement), SqlError> {
-    let mut statements = parse_script(script)?;
-    let Some(last) = statements.pop() else {
-        return Err(SqlError::new("the script has no statement"));
-    };
-    let mut session = Session::new(options.clone());
-    for statement in &statements {
-        match session.execute(statement)? {
-            Outcome::Job(_) | Outcome::Query(_) => {
-                return Err(SqlError::new("a job is one INSERT or one statement set, at the end of its script")
-                    .hint("put several INSERTs into EXECUTE STATEMENT SET BEGIN … END")
-                    .at(statement.location));
-            }
-            _ => {}
-        }
-    }
-    Ok((session, last))
-}
-
 fn planner_location(query: &Query) -> Location {
     planner::query_location(query)
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }
 
 fn no_other(name: &str) -> SqlError {
