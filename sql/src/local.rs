@@ -52,7 +52,12 @@ impl CollectSink {
     /// A sink, and what tells that no more rows are wanted.
     pub fn new(collector: Collector) -> (Arc<Self>, Arc<AtomicBool>) {
         let stop = Arc::new(AtomicBool::new(false));
-        (Arc::new(Self { collector, stop: stop.clone() }), stop)
+        (Self::with_stop(collector, stop.clone()), stop)
+    }
+
+    /// A sink with what tells that no more rows are wanted.
+    pub fn with_stop(collector: Collector, stop: Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self { collector, stop })
     }
 }
 
@@ -100,7 +105,12 @@ impl CoordinatorGateway for Ends {
 /// Runs a job whose vertices have one subtask each, to its end or until `stop`. State is kept below `folder`, on the heap.
 ///
 /// Blocks the thread, which must not belong to a runtime.
-pub fn run(job: &SqlJob, options: &JobOptions, folder: &Path, stop: &Arc<AtomicBool>) -> Result<(), TaskError> {
+pub fn run(
+    job: &SqlJob,
+    options: &JobOptions,
+    folder: &Path,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), TaskError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
