@@ -5,9 +5,10 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
-    thread::sleep,
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -19,8 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Counts as long as it is let.
-const ENDLESS: &str =
-    "CREATE TABLE n (i INT) WITH ('connector' = 'datagen', 'rows-per-second' = '20'); SELECT COUNT(*) AS c FROM n;";
+const ENDLESS: &str = "CREATE TABLE n (i INT) WITH ('connector' = 'datagen', 'rows-per-second' = '20'); SELECT COUNT(*) AS c FROM n;";
 const THREE: &str = "CREATE TABLE n (i INT) WITH ('connector' = 'datagen', 'fields.i.kind' = 'sequence', \
      'fields.i.start' = '1', 'fields.i.end' = '3');\n";
 
@@ -105,7 +105,7 @@ fn sql(args: &[&str]) -> Command {
     command
 }
 
-fn until(what: &str, condition: impl Fn() -> bool) {
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
@@ -119,7 +119,8 @@ fn finish(command: &mut Command) -> Output {
 
 /// Runs a command with this input to its end.
 fn finish_with(command: &mut Command, input: &str) -> Output {
-    let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut process = Stopped(process);
     // It may end before it has read everything.
     let _ = process.0.stdin.take().unwrap().write_all(input.as_bytes());
@@ -155,8 +156,7 @@ fn a_query_runs_without_a_server_and_shows_its_rows() {
     assert!(text.contains("|           i |") && text.contains("|           3 |"), "{text}");
     assert!(text.ends_with("Received a total of 3 rows\n") && !text.contains("+I"), "{text}");
     let output = finish(&mut sql(&["--json", "-e", &format!("{THREE} SELECT COUNT(*) AS c FROM n")]));
-    let lines: Vec<Value> =
-        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0], json!({"columns": [{"name": "c", "type": "BIGINT"}], "updating": true}));
     assert_eq!(lines.last().unwrap()["row"], json!(["3"]), "{lines:?}");
 }
@@ -198,25 +198,71 @@ fn inserts_become_jobs_that_are_waited_for_on_demand() {
 
 #[test]
 fn statements_from_standard_input_are_executed_as_they_come() {
-    let input = "-- what there is\nCREATE VIEW v AS\nSELECT 1 AS one;\nSHOW VIEWS; DESCRIBE v;\nQUIT;\nSELECT oops;";
+    let input =
+        "-- what there is\nCREATE VIEW v AS\nSELECT 1 AS one;\nSHOW VIEWS; DESCRIBE v;\nQUIT;\nSELECT oops;";
     let output = finish_with(&mut sql(&["--json"]), input);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.contains(r#""rows":[["v"]]"#) && text.contains(r#"["one","INT""#), "{text}");
+    assert!(text.contains(r#""rows":[["v"]]"#) && text.contains(r#"["one",""#), "{text}");
     let output = finish_with(&mut sql(&[]), "SELECT 1;\nSELECT\n  oops");
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("<stdin>:3:3: "), "{}", stderr(&output));
 }
 
-/// Starts a query that does not end, and waits for its first rows.
-fn start_endless(command: &mut Command) -> (Stopped, BufReader<ChildStdout>) {
-    let mut process = Stopped(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
-    let mut output = BufReader::new(process.0.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("+U") {
-        line.clear();
-        assert!(output.read_line(&mut line).unwrap() > 0, "the query ended");
+/// What a process writes, read with a deadline.
+struct Reader {
+    chunks: Receiver<Vec<u8>>,
+    unread: String,
+}
+
+impl Reader {
+    fn new(mut output: ChildStdout) -> Self {
+        let (sender, chunks) = channel();
+        thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut chunk) {
+                if sender.send(chunk[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { chunks, unread: String::new() }
     }
+
+    /// Reads up to where `text` ends.
+    fn until(&mut self, text: &str) {
+        let mut bytes = std::mem::take(&mut self.unread).into_bytes();
+        loop {
+            let seen = String::from_utf8_lossy(&bytes).into_owned();
+            if let Some(at) = seen.find(text) {
+                self.unread = seen[at + text.len()..].to_owned();
+                return;
+            }
+            match self.chunks.recv_timeout(DEADLINE) {
+                Ok(chunk) => bytes.extend(chunk),
+                Err(error) => panic!("{error} before `{text}` came: {seen}"),
+            }
+        }
+    }
+
+    /// Reads to the end.
+    fn rest(&mut self) -> String {
+        let mut bytes = std::mem::take(&mut self.unread).into_bytes();
+        loop {
+            match self.chunks.recv_timeout(DEADLINE) {
+                Ok(chunk) => bytes.extend(chunk),
+                Err(RecvTimeoutError::Disconnected) => return String::from_utf8(bytes).unwrap(),
+                Err(RecvTimeoutError::Timeout) => panic!("the output does not end"),
+            }
+        }
+    }
+}
+
+/// Starts a query that does not end, and waits for its first rows.
+fn start_endless(command: &mut Command) -> (Stopped, Reader) {
+    let mut process = Stopped(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut output = Reader::new(process.0.stdout.take().unwrap());
+    output.until("+U");
     (process, output)
 }
 
@@ -227,8 +273,7 @@ fn ctrl_c_stops_a_query_which_leaves_nothing_behind() {
         let (mut process, mut output) = start_endless(&mut server.sql(&["-e", ENDLESS]));
         let id = process.0.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-        let mut rest = String::new();
-        output.read_to_string(&mut rest).unwrap();
+        let rest = output.rest();
         assert_eq!(process.0.wait().unwrap().code(), Some(code));
         assert!(rest.contains("Received a total of"), "{rest}");
         server.until_no_temporary_file_is_left();
@@ -275,7 +320,8 @@ fn rest_tells_what_a_script_is_and_what_is_wrong_with_it() {
         serde_json::from_str(&body[body.find('{').unwrap()..=body.rfind('}').unwrap()]).unwrap()
     };
     let valid = ask("/sql/validate", &format!("{THREE}SELECT COUNT(*) AS c FROM n;"));
-    let kinds: Vec<&Value> = valid["statements"].as_array().unwrap().iter().map(|each| &each["kind"]).collect();
+    let kinds: Vec<&Value> =
+        valid["statements"].as_array().unwrap().iter().map(|each| &each["kind"]).collect();
     assert_eq!(kinds, ["CREATE TABLE", "SELECT"]);
     let query = &valid["statements"][1];
     assert_eq!(query["location"], json!({"line": 2, "column": 1}));
@@ -287,4 +333,54 @@ fn rest_tells_what_a_script_is_and_what_is_wrong_with_it() {
     let refused = ask("/jobs", &format!("{THREE}INSERT INTO nowhere SELECT i FROM n"));
     assert_eq!(refused["type"], "urn:headwater:error:invalid-sql");
     assert_eq!((&refused["line"], &refused["column"]), (&json!(2), &json!(13)), "{refused}");
+}
+
+/// The shell in a terminal, which `script` makes.
+struct Terminal {
+    process: Stopped,
+    output: Reader,
+}
+
+impl Terminal {
+    fn open(history: &Path) -> Self {
+        let command = format!("{HEADWATER} sql --history {}", history.display());
+        let mut in_terminal = Command::new("script");
+        in_terminal.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let process = in_terminal.spawn().expect("`script` of util-linux is needed for a terminal");
+        let mut process = Stopped(process);
+        let output = Reader::new(process.0.stdout.take().unwrap());
+        let mut terminal = Self { process, output };
+        terminal.output.until("headwater> ");
+        terminal
+    }
+
+    /// Types, and reads until something is shown.
+    fn type_until(&mut self, keys: &str, shown: &str) {
+        self.process.0.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+        self.output.until(shown);
+    }
+}
+
+#[test]
+fn a_terminal_completes_recalls_and_goes_on_after_mistakes_and_ctrl_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = folder.path().join("history");
+    let mut terminal = Terminal::open(&history);
+    terminal.type_until("CREATE VIEW töne AS\rSELECT 'a' AS lied;\r", "done");
+    terminal.type_until("SELE\tlie\t FROM tö\t;\r", "Received a total of 1 row\r\n");
+    terminal.type_until("SELECT nope FROM töne;\r", "|        ^");
+    terminal.type_until("never mind", "never mind");
+    terminal.type_until("\u{3}", "headwater> ");
+    // Ctrl-C ends a query, and neither the shell nor the session.
+    let endless = ENDLESS.replace("; ", ";\r");
+    terminal.type_until(&format!("{endless}\r"), "+U");
+    terminal.type_until("\u{3}", "Received a total of");
+    terminal.output.until("headwater> ");
+    // Up: the last statement but three.
+    terminal.type_until("\u{1b}[A\u{1b}[A\u{1b}[A\u{1b}[A\r", "Received a total of 1 row\r\n");
+    terminal.type_until("quit\r", "quit");
+    until("the shell ends", || terminal.process.0.try_wait().unwrap().is_some_and(|status| status.success()));
+    let kept = fs::read_to_string(history).unwrap();
+    assert_eq!(kept.lines().next(), Some("CREATE VIEW töne AS\\nSELECT 'a' AS lied;"));
+    assert!(kept.contains("SELECT lied  FROM töne ;"), "{kept}");
 }

@@ -21,7 +21,7 @@ export function Frame({ connection, trail, about, children }) {
   return html`<header class="top">
       <a class="brand" href="/"><img src="/static/icon.svg" alt="" width="26" height="26" />Headwater</a>
       <nav aria-label="Breadcrumb">${trail ?? ""}</nav>
-      <a href="/sql">SQL</a>
+      <a href="/sql" aria-current=${location.pathname === "/sql" ? "page" : undefined}>SQL</a>
       <span class="top-about dim">${about ?? ""}</span>
       <${Connection} connection=${connection} />
     </header>

@@ -4,6 +4,7 @@ import { Empty, Panel, ProblemNote } from "./parts.js";
 import { postForEvents } from "./sse.js";
 
 const NOTHING = { schema: null, rows: [], end: null, problem: null, fault: null, isRunning: false };
+const COLUMN_PX_MIN = 130;
 const ENDS = {
   finished: "the input has ended",
   rows: "that is as many as were asked for",
@@ -62,10 +63,10 @@ export function Results({ preview }) {
       ${problem && html`<${ProblemNote} problem=${problem} />`}
       ${fault && html`<${ProblemNote} problem=${{ title: "Nothing to show", detail: fault.message, hint: fault.hint }} />`}
       ${!schema && !problem && !fault && html`<${Empty}>${isRunning ? "Starting…" : "Preview runs the script's last query here and now, and keeps nothing."}<//>`}
-      ${schema && html`<table>
+      ${schema && html`<table style=${{ minWidth: `${schema.columns.length * COLUMN_PX_MIN}px` }}>
         <thead><tr>
-          ${schema.updating && html`<th scope="col">op</th>`}
-          ${schema.columns.map(({ name, type }, index) => html`<th key=${index} scope="col">${name} <span class="dim small">${type}</span></th>`)}
+          ${schema.updating && html`<th scope="col" class="w-small">op</th>`}
+          ${schema.columns.map(({ name, type }, index) => html`<th key=${index} scope="col" class="clip-cell" title=${`${name} ${type}`}>${name} <span class="dim small">${type}</span></th>`)}
         </tr></thead>
         <tbody>${rows.map((row, index) => html`<${Row} key=${index} row=${row} updating=${schema.updating} />`)}</tbody>
       </table>`}

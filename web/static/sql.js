@@ -47,7 +47,7 @@ export function SqlPage({ frame: Frame, go }) {
     preview.start(text, rows);
   };
 
-  return html`<${Frame} connection=${connection} trail=${html`<span class="strong">SQL</span>`}>
+  return html`<${Frame} connection=${connection}>
     <h1 class="visually-hidden">SQL</h1>
     <div class="sql" onKeyDown=${pressed}>
       <${Panel} title="Script" id="script" flush aside=${html`<kbd>Ctrl</kbd> + <kbd>Enter</kbd> previews`}>

@@ -19,7 +19,7 @@ use super::line::{Layout, Line};
 const PROMPTS: [&str; 2] = ["headwater> ", "       ... "];
 const HISTORY_MAX: usize = 1_000;
 const INDENT: &str = "  ";
-const WIDTH_WITHOUT_TERMINAL: u16 = 80;
+const WIDTH_UNKNOWN: u16 = 80;
 
 /// What completes a text: where what is completed begins, and what it may become.
 pub(super) struct Completion {
@@ -151,7 +151,9 @@ struct Screen {
 
 impl Screen {
     fn width() -> usize {
-        usize::from(terminal_size().map_or(WIDTH_WITHOUT_TERMINAL, |(columns, _)| columns))
+        // Terminals that do not know their size say 0.
+        let known = terminal_size().ok().map(|(columns, _)| columns).filter(|columns| *columns > 0);
+        usize::from(known.unwrap_or(WIDTH_UNKNOWN))
     }
 
     /// Writes the line over what was there of it.
