@@ -5,6 +5,7 @@ mod client;
 mod faults;
 mod interrupt;
 mod jobs;
+mod sql;
 mod start;
 mod verify;
 
@@ -30,6 +31,7 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("list", args)) => jobs::list(args),
         Some(("status", args)) => jobs::status(args),
         Some(("cancel", args)) => jobs::cancel(args),
+        Some(("sql", args)) => sql::sql(args),
         Some(("verify", args)) => verify::verify(args, &programs),
         Some(("chaos", args)) => chaos::chaos(args),
         _ => unreachable!("clap requires one of the subcommands"),
@@ -68,6 +70,7 @@ fn command(programs: &ProgramRegistry) -> Command {
         .subcommand(
             Command::new("cancel").about("Cancel a job").arg(id).arg(server.clone()).arg(json.clone()),
         )
+        .subcommand(sql::command(&server))
         .subcommand(verify::command(programs, &server))
         .subcommand(chaos::command(&server, &json))
 }

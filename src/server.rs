@@ -24,7 +24,7 @@ use headwater_core::{
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::sql::WithSql;
+use crate::sql::{FrontEnd, WithSql};
 
 /// How long a stop waits for the tasks to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
@@ -105,8 +105,12 @@ impl Server {
             events,
         );
         let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
-        let (web, address) =
-            headwater_api::serve(ServerConfig { listener, handle: dispatcher.clone(), build })?;
+        let (web, address) = headwater_api::serve(ServerConfig {
+            listener,
+            handle: dispatcher.clone(),
+            sql: Arc::new(FrontEnd),
+            build,
+        })?;
         let handle = web.handle();
         actix::spawn(web);
         Ok(Self { dispatcher, address, web: handle, _lock: lock })

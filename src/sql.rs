@@ -1,7 +1,10 @@
 //! Jobs written in SQL, beside the registered programs.
 
+mod front_end;
+
 use std::sync::Arc;
 
+pub(crate) use front_end::FrontEnd;
 use headwater_actors::operator::{CodeResolver, JobCode};
 use headwater_core::job::{ArgValue, JobPlan, JobSpec, PlanError, ProgramCatalog, ProgramInfo};
 use headwater_sql::session::{Compiled, PROGRAM, SCRIPT, compile_job};

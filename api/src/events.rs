@@ -124,7 +124,7 @@ impl Stream {
     }
 }
 
-fn event(name: &str, data: &impl Serialize) -> Bytes {
+pub(crate) fn event(name: &str, data: &impl Serialize) -> Bytes {
     let json = serde_json::to_string(data).expect("a DTO has string keys and finite numbers only");
     // JSON escapes line breaks, so the data is one line.
     Bytes::from(format!("event: {name}\ndata: {json}\n\n"))

@@ -4,7 +4,7 @@
 //! ([`problem`]), and live pages follow `GET /api/v1/events` (server-sent events). The server listens on loopback
 //! only and trusts no browser: see [`security`].
 //!
-//! This crate knows the control plane by the [`ControlPlane`] trait alone.
+//! This crate knows the control plane by the [`ControlPlane`] trait alone, and SQL by [`SqlFrontEnd`].
 
 mod control_plane;
 pub mod dto;
@@ -13,7 +13,9 @@ pub mod problem;
 mod routes;
 pub mod security;
 mod server;
+mod sql;
 mod submission;
 
 pub use control_plane::{ControlPlane, Reply};
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
+pub use sql::{PreviewOut, SqlFrontEnd};

@@ -11,6 +11,8 @@ use headwater_coordinator::handle::DispatcherError;
 use headwater_core::{ids::InvalidJobId, job::PlanError, options::OptionError};
 use serde::Serialize;
 
+use crate::dto::SqlFault;
+
 /// What kind of error it is. Clients tell them apart by the `type` that [`urn`](Self::urn) gives; it never changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProblemKind {
@@ -54,6 +56,10 @@ pub enum ProblemKind {
     DispatcherTimeout,
     /// The job store failed.
     StoreFailed,
+    /// A script in SQL is wrong.
+    InvalidSql,
+    /// What looks at SQL died.
+    SqlFailed,
 }
 
 impl ProblemKind {
@@ -87,6 +93,8 @@ impl ProblemKind {
                 ("dispatcher-timeout", StatusCode::SERVICE_UNAVAILABLE, "Dispatcher timeout")
             }
             Self::StoreFailed => ("store-failed", StatusCode::INTERNAL_SERVER_ERROR, "Job store failed"),
+            Self::InvalidSql => ("invalid-sql", StatusCode::BAD_REQUEST, "SQL cannot run"),
+            Self::SqlFailed => ("sql-failed", StatusCode::INTERNAL_SERVER_ERROR, "SQL failed"),
         }
     }
 
@@ -108,6 +116,8 @@ pub struct Problem {
     detail: String,
     hint: Option<String>,
     allow: Option<String>,
+    line: Option<u64>,
+    column: Option<u64>,
 }
 
 /// The JSON that a [`Problem`] is sent as.
@@ -119,12 +129,16 @@ pub(crate) struct ProblemBody<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
 }
 
 impl Problem {
     /// A problem with what is wrong this time.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), hint: None, allow: None }
+        Self { kind, detail: detail.into(), hint: None, allow: None, line: None, column: None }
     }
 
     /// Adds what to do about it.
@@ -156,6 +170,8 @@ impl Problem {
             status: status.as_u16(),
             detail: &self.detail,
             hint: self.hint.as_deref(),
+            line: self.line,
+            column: self.column,
         }
     }
 }
@@ -204,6 +220,12 @@ impl From<DispatcherError> for Problem {
 impl From<InvalidJobId> for Problem {
     fn from(error: InvalidJobId) -> Self {
         Self::new(ProblemKind::UnknownJob, error.to_string()).hint("GET /api/v1/jobs lists the jobs")
+    }
+}
+
+impl From<SqlFault> for Problem {
+    fn from(SqlFault { message, line, column, hint }: SqlFault) -> Self {
+        Self { line, column, hint, ..Self::new(ProblemKind::InvalidSql, message) }
     }
 }
 

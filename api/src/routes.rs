@@ -7,13 +7,15 @@ use actix_web::{
     guard::{Any, Get, Head},
     http::{Method, header},
     middleware::DefaultHeaders,
-    web,
+    web::{self, Bytes},
 };
 use headwater_core::{
     ids::JobId,
+    job::JobSpec,
     options::nearest,
     time::{Clock, SystemClock},
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
     control_plane::ControlPlane,
@@ -21,11 +23,12 @@ use crate::{
     problem::{Problem, ProblemKind},
     security,
     server::BuildInfo,
+    sql::{self, FrontEnd},
     submission,
 };
 
 pub(crate) type Control = web::Data<dyn ControlPlane>;
-type Answer = Result<HttpResponse, Problem>;
+pub(crate) type Answer = Result<HttpResponse, Problem>;
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 
@@ -40,6 +43,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/programs", "GET, HEAD", vec![read().to(programs)]))
         .service(resource("/overview", "GET, HEAD", vec![read().to(overview)]))
         .service(resource("/events", "GET", vec![web::get().to(events::stream)]))
+        .service(resource("/sql/validate", "POST", vec![web::post().to(sql::validate)]))
+        .service(resource("/sql/preview", "POST", vec![web::post().to(sql::preview)]))
         .service(resource("/health", "GET, HEAD", vec![read().to(health)]));
     config.service(api);
 }
@@ -70,9 +75,10 @@ pub(crate) fn job_id(text: &str) -> Result<JobId, Problem> {
     Ok(text.parse()?)
 }
 
-async fn submit(control: Control, request: HttpRequest, payload: web::Payload) -> Answer {
-    security::require_json(&request)?;
-    let body = payload
+/// A request's body, which must be JSON and not too long.
+async fn read_body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
+    security::require_json(request)?;
+    payload
         .to_bytes_limited(BODY_BYTES_MAX)
         .await
         .map_err(|_| {
@@ -83,22 +89,54 @@ async fn submit(control: Control, request: HttpRequest, payload: web::Payload) -
         })?
         .map_err(|error| {
             Problem::new(ProblemKind::InvalidRequest, format!("the body could not be read: {error}"))
-        })?;
+        })
+}
+
+/// A request's body in a known shape.
+pub(crate) async fn read_json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<T, Problem> {
+    let body = read_body(request, payload).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let kind = if error.is_data() { ProblemKind::InvalidRequest } else { ProblemKind::MalformedJson };
+        Problem::new(kind, error.to_string())
+    })
+}
+
+async fn submit(
+    control: Control,
+    front_end: FrontEnd,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Answer {
+    let body = read_body(&request, payload).await?;
     let spec = submission::parse(&body)?;
-    let program = spec.program.clone();
-    let id = control.submit(spec).await.map_err(|error| {
-        let problem = Problem::from(error);
-        let names = control.programs();
-        match nearest(&program, names.iter().map(|known| known.name)) {
-            Some(known) if problem.kind() == ProblemKind::UnknownProgram => {
-                problem.hint(format!("did you mean `{known}`?"))
-            }
-            _ => problem,
-        }
-    })?;
+    let id = match control.submit(spec.clone()).await {
+        Ok(id) => id,
+        Err(error) => return Err(refusal(error.into(), spec, &control, front_end).await),
+    };
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/jobs/{id}")))
         .json(dto::Submitted { id: id.to_string() }))
+}
+
+/// Adds to a refused submission's problem what is known beyond it.
+async fn refusal(problem: Problem, spec: JobSpec, control: &Control, front_end: FrontEnd) -> Problem {
+    match problem.kind() {
+        ProblemKind::UnknownProgram => {
+            let names = control.programs();
+            match nearest(&spec.program, names.iter().map(|known| known.name)) {
+                Some(known) => problem.hint(format!("did you mean `{known}`?")),
+                None => problem,
+            }
+        }
+        ProblemKind::InvalidProgram => match web::block(move || front_end.fault_of_job(&spec)).await {
+            Ok(Some(fault)) => fault.into(),
+            _ => problem,
+        },
+        _ => problem,
+    }
 }
 
 async fn jobs(control: Control) -> Answer {

@@ -20,6 +20,7 @@ use crate::{
     events::StreamSlots,
     routes,
     security::{self, AllowedHosts},
+    sql::{PreviewSlots, SqlFrontEnd},
 };
 
 /// What the server says of the program that it is in.
@@ -37,6 +38,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub listener: TcpListener,
     /// The control plane.
     pub handle: C,
+    /// What knows SQL.
+    pub sql: Arc<dyn SqlFrontEnd>,
     /// What this program is.
     pub build: BuildInfo,
 }
@@ -80,16 +83,20 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, build } = config;
+    let ServerConfig { listener, handle, sql, build } = config;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let control = web::Data::from(control);
+    let sql = web::Data::from(sql);
+    let previews = web::Data::new(PreviewSlots::default());
     let hosts = web::Data::new(AllowedHosts::of(address));
     let build = web::Data::new(build);
     let streams = web::Data::new(StreamSlots::default());
     let app = move || {
         App::new()
             .app_data(control.clone())
+            .app_data(sql.clone())
+            .app_data(previews.clone())
             .app_data(hosts.clone())
             .app_data(build.clone())
             .app_data(streams.clone())

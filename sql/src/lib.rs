@@ -15,6 +15,7 @@ pub mod operator;
 pub mod operators;
 pub mod parser;
 pub mod planner;
+pub mod preview;
 pub mod rows;
 pub mod runtime;
 pub mod session;

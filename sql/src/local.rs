@@ -52,7 +52,12 @@ impl CollectSink {
     /// A sink, and what tells that no more rows are wanted.
     pub fn new(collector: Collector) -> (Arc<Self>, Arc<AtomicBool>) {
         let stop = Arc::new(AtomicBool::new(false));
-        (Arc::new(Self { collector, stop: stop.clone() }), stop)
+        (Self::with_stop(collector, stop.clone()), stop)
+    }
+
+    /// A sink with what tells that no more rows are wanted.
+    pub fn with_stop(collector: Collector, stop: Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self { collector, stop })
     }
 }
 

@@ -17,9 +17,9 @@ use assets::{Asset, INDEX, STATIC};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Serves the page at `/` and at `/jobs/{id}`, and its files below `/static/`.
+/// Serves the page at `/`, `/sql` and `/jobs/{id}`, and its files below `/static/`.
 pub fn configure(config: &mut ServiceConfig) {
-    for path in ["/", "/jobs/{id}"] {
+    for path in ["/", "/sql", "/jobs/{id}"] {
         config.route(path, reads(&INDEX));
     }
     for asset in STATIC {

@@ -2,6 +2,7 @@
 import { html, render, useEffect, useState } from "./html.js";
 import { JobPage } from "./job.js";
 import { OverviewPage } from "./overview.js";
+import { SqlPage } from "./sql.js";
 
 const CONNECTIONS = {
   connecting: { tone: "busy", text: "connecting" },
@@ -20,6 +21,7 @@ export function Frame({ connection, trail, about, children }) {
   return html`<header class="top">
       <a class="brand" href="/"><img src="/static/icon.svg" alt="" width="26" height="26" />Headwater</a>
       <nav aria-label="Breadcrumb">${trail ?? ""}</nav>
+      <a href="/sql" aria-current=${location.pathname === "/sql" ? "page" : undefined}>SQL</a>
       <span class="top-about dim">${about ?? ""}</span>
       <${Connection} connection=${connection} />
     </header>
@@ -52,6 +54,7 @@ function App() {
     scrollTo(0, 0);
   };
 
+  if (path === "/sql") return html`<${SqlPage} frame=${Frame} go=${go} />`;
   const job = path.match(/^\/jobs\/([^/]+)$/)?.[1];
   return job
     ? html`<${JobPage} key=${job} id=${decodeURIComponent(job)} frame=${Frame} />`

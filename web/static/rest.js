@@ -1,4 +1,4 @@
-// The REST API. A refusal is thrown as its problem: { title, detail, hint, status }.
+// The REST API. A refusal is thrown as its problem: { title, detail, hint, status }, and for SQL { line, column }.
 
 export async function request(method, path, body) {
   const options = { method, headers: { accept: "application/json" } };
@@ -12,9 +12,14 @@ export async function request(method, path, body) {
   } catch {
     throw { status: 0, title: "Server unreachable", detail: "the server did not answer" };
   }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  throw { status: response.status, title: response.statusText, detail: "", ...answer };
+  if (response.ok) return response.json().catch(() => ({}));
+  throw await refusal(response);
+}
+
+// The problem that a refusal's body tells.
+export async function refusal(response) {
+  const problem = await response.json().catch(() => ({}));
+  return { status: response.status, title: response.statusText, detail: "", ...problem };
 }
 
 export const get = (path) => request("GET", path);

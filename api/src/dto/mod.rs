@@ -7,6 +7,7 @@ mod job;
 mod options;
 mod overview;
 mod program;
+mod sql;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use exception::{Exception, Exceptions, Recovery};
@@ -15,6 +16,10 @@ pub use options::written as written_options;
 pub use overview::{JobSummary, Jobs, Overview, UnreadableJob};
 pub use program::{Argument, Program, Programs};
 use serde::{Deserialize, Serialize};
+pub use sql::{
+    PreviewEnd, PreviewEndReason, PreviewRow, PreviewRows, PreviewSchema, SqlColumn, SqlFault, SqlLocation,
+    SqlStatement, Validation,
+};
 
 /// The job that was accepted, or is being cancelled.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -6,3 +6,4 @@ mod fake;
 mod http;
 mod page;
 mod rest;
+mod sql;

@@ -1,11 +1,12 @@
 //! A control plane with known answers, rich enough to show every part of the page.
 
 mod data;
+mod sql;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use data::{PROGRAMS, actors, checkpoint, exception, graph, subtask};
-use headwater_api::{ControlPlane, Reply};
+use headwater_api::{ControlPlane, Reply, SqlFrontEnd};
 use headwater_coordinator::{
     handle::DispatcherError,
     view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary, UnreadableJob},
@@ -17,6 +18,7 @@ use headwater_core::{
     options::JobOptions,
     time::{Clock, MAX_WATERMARK, SystemClock},
 };
+pub use sql::FakeSql;
 use tokio::sync::watch;
 
 /// A control plane that lives in memory and does what it is told.
@@ -24,6 +26,8 @@ use tokio::sync::watch;
 pub struct Fake {
     state: Arc<Mutex<State>>,
     changes: watch::Sender<u64>,
+    /// What knows SQL.
+    pub sql: FakeSql,
 }
 
 struct State {
@@ -53,7 +57,7 @@ impl Fake {
             timing_out: false,
             started_at_ms: now_ms - 9_400_000,
         };
-        Self { state: Arc::new(Mutex::new(state)), changes: watch::channel(0).0 }
+        Self { state: Arc::new(Mutex::new(state)), changes: watch::channel(0).0, sql: FakeSql::default() }
     }
 
     /// The ids of the running, the finished and the failed job.
@@ -93,6 +97,17 @@ impl Fake {
 }
 
 impl State {
+    fn add(&mut self, spec: JobSpec) -> JobId {
+        let mut job = Job::running(&spec.name, SystemClock.now_ms(), JobStatus::Running);
+        let id = job.details.summary.id;
+        job.details.summary.program.clone_from(&spec.program);
+        job.details.spec = spec;
+        job.exceptions.clear();
+        job.checkpoints.clear();
+        self.jobs.insert(0, job);
+        id
+    }
+
     fn job(&mut self, id: JobId) -> Result<&mut Job, DispatcherError> {
         self.jobs
             .iter_mut()
@@ -105,6 +120,12 @@ impl ControlPlane for Fake {
     fn submit(&self, spec: JobSpec) -> Reply<'_, JobId> {
         let known = || PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
         let submitted = self.answer(|state| {
+            if spec.program == "sql" {
+                if self.sql.fault_of_job(&spec).is_some() {
+                    return Err(PlanError::Invalid("the script is wrong".to_owned()).into());
+                }
+                return Ok(state.add(spec));
+            }
             let Some(program) = PROGRAMS.iter().find(|program| program.name == spec.program) else {
                 return Err(PlanError::UnknownProgram { name: spec.program.clone(), known: known() }.into());
             };
@@ -114,14 +135,7 @@ impl ControlPlane for Fake {
                 let reason = "the program takes no such argument".to_owned();
                 return Err(PlanError::BadArgument { name: name.clone(), reason }.into());
             }
-            let mut job = Job::running(&spec.name, SystemClock.now_ms(), JobStatus::Running);
-            let id = job.details.summary.id;
-            job.details.summary.program.clone_from(&spec.program);
-            job.details.spec = spec;
-            job.exceptions.clear();
-            job.checkpoints.clear();
-            state.jobs.insert(0, job);
-            Ok(id)
+            Ok(state.add(spec))
         });
         self.changed();
         Box::pin(async { submitted })

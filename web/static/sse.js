@@ -1,0 +1,26 @@
+// Server-sent events as the answer to a POST, which EventSource cannot send.
+import { refusal } from "./rest.js";
+
+// Sends `body` to `path` and calls `take(name, data)` for every event, until the stream ends or `signal` aborts it.
+export async function postForEvents(path, body, signal, take) {
+  const response = await fetch(`/api/v1${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream, application/problem+json" },
+    body: JSON.stringify(body),
+    signal,
+  });
+  if (!response.ok) throw await refusal(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const pieces = (rest + value).split("\n\n");
+    rest = pieces.pop();
+    for (const piece of pieces) {
+      const name = piece.match(/^event: (.*)$/m)?.[1];
+      const data = piece.match(/^data: (.*)$/m)?.[1];
+      if (name && data) take(name, JSON.parse(data));
+    }
+  }
+}
