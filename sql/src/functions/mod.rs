@@ -1,5 +1,12 @@
 //! Scalar functions: Flink's, where DataFusion has none of that name or means something else by it, and DataFusion's.
 
+mod args;
+mod cast;
+mod collections;
+mod edit;
+mod encoding;
+mod json;
+mod math;
 mod regex;
 #[cfg(test)]
 mod tests;
@@ -40,6 +47,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("ARRAY_CONTAINS", "ARRAY_HAS"),
     ("ARRAY_REMOVE", "ARRAY_REMOVE_ALL"),
     ("ARRAY_JOIN", "ARRAY_TO_STRING"),
+    ("IFNULL", "COALESCE"),
+    ("SIGN", "SIGNUM"),
+    ("CHARACTER_LENGTH", "CHAR_LENGTH"),
 ];
 
 /// What of DataFusion's has a meaning here that it hasn't in Flink, or reads the server's configuration.
@@ -48,7 +58,18 @@ const HIDDEN: &[&str] =
 
 /// Our own functions.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    [text::functions(), regex::functions(), time::functions()].concat()
+    [
+        text::functions(),
+        edit::functions(),
+        regex::functions(),
+        time::functions(),
+        json::functions(),
+        math::functions(),
+        cast::functions(),
+        collections::functions(),
+        encoding::functions(),
+    ]
+    .concat()
 }
 
 /// A function by its name, in any case.

@@ -1,8 +1,9 @@
 //! Expressions that sqlparser doesn't read as Flink means them. Most become calls of functions.
 
+use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::{
     ast::{
-        Array, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+        Array, CastKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
         FunctionArguments, Ident, Interval, ObjectName, OrderByExpr, Query, TypedString, Value, WindowSpec,
         WindowType,
     },
@@ -35,6 +36,11 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// `CAST(x AS type)`, for the planner.
+pub(super) fn cast(kind: CastKind, expr: Expr, to: &DataType) -> Expr {
+    Expr::Cast { kind, expr: Box::new(expr), data_type: types::to_sqlparser(to), array: false, format: None }
 }
 
 pub(super) fn text(text: impl Into<String>) -> Expr {
@@ -166,6 +172,27 @@ pub(super) fn timestamp_function(p: &mut Parser<'_>) -> Parsed<Expr> {
             arguments.push(p.parse_expr()?);
         }
         Ok(call(&function, arguments))
+    })
+}
+
+/// Whether `TRIM(side FROM x)` follows, which sqlparser doesn't read.
+pub(super) fn trims_spaces(p: &Parser<'_>) -> bool {
+    let side = nth_word(p, 2);
+    matches!(side.as_deref(), Some("BOTH" | "LEADING" | "TRAILING"))
+        && nth_word(p, 3).as_deref() == Some("FROM")
+}
+
+pub(super) fn trim(p: &mut Parser<'_>) -> Parsed<Expr> {
+    p.advance_token();
+    p.parse_parenthesized(|p| {
+        let function = match nth_word(p, 0).as_deref() {
+            Some("LEADING") => "LTRIM",
+            Some("TRAILING") => "RTRIM",
+            _ => "BTRIM",
+        };
+        p.advance_token();
+        p.advance_token();
+        Ok(call(function, vec![p.parse_expr()?]))
     })
 }
 

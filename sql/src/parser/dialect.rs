@@ -10,6 +10,8 @@ use datafusion::sql::sqlparser::{
     tokenizer::Token,
 };
 
+use arrow::datatypes::DataType;
+
 use super::{
     constructs,
     cursor::{Parsed, error, here, next_is, nth_word, take},
@@ -20,6 +22,9 @@ use crate::types;
 
 /// How many operators may follow each other in one expression: the tree leans to the left, and is as deep.
 const CHAIN_MAX: usize = 1_000;
+
+/// The function that casts to strings; not one of Flink's, but what `CAST(x AS STRING)` becomes.
+pub(crate) const CAST_AS_STRING: &str = "CAST_AS_STRING";
 
 /// The dialect of one script.
 #[derive(Debug, Default)]
@@ -62,6 +67,7 @@ impl FlinkDialect {
             }
             "TABLE" => constructs::table_argument(p)?,
             "TIMESTAMPADD" | "TIMESTAMPDIFF" if call => constructs::timestamp_function(p)?,
+            "TRIM" if call && constructs::trims_spaces(p) => constructs::trim(p)?,
             "JSON_OBJECT" if call => json::object(p)?,
             "JSON_ARRAY" if call => json::array(p)?,
             "JSON_VALUE" if call => json::value(p)?,
@@ -120,12 +126,10 @@ fn cast(p: &mut Parser<'_>, kind: CastKind) -> Parsed<Expr> {
         let expr = p.parse_expr()?;
         p.expect_keyword_is(Keyword::AS)?;
         let declared = types::parse_declared(p)?;
-        let cast = Expr::Cast {
-            kind: kind.clone(),
-            expr: Box::new(expr),
-            data_type: types::to_sqlparser(&declared.data_type),
-            array: false,
-            format: None,
+        let cast = match declared.data_type {
+            // Not as Arrow writes it.
+            DataType::Utf8 => constructs::call(CAST_AS_STRING, vec![expr]),
+            _ => constructs::cast(kind.clone(), expr, &declared.data_type),
         };
         Ok(constructs::fit_length(cast, &declared))
     })

@@ -7,9 +7,9 @@ use datafusion::sql::sqlparser::{
 };
 
 use super::{
-    constructs::{call, expressions, on_null, returning, text},
+    constructs::{call, cast, expressions, on_null, returning, text},
     cursor::{self, Parsed, error, here, nth_word, take},
-    dialect::negate_if,
+    dialect::{CAST_AS_STRING, negate_if},
 };
 use crate::types;
 
@@ -100,8 +100,9 @@ pub(super) fn value(p: &mut Parser<'_>) -> Parsed<Expr> {
         let value = call("JSON_VALUE", arguments);
         match returned {
             None => Ok(value),
+            Some(declared) if declared.data_type == arrow::datatypes::DataType::Utf8 => Ok(value),
             Some(declared) if types::may_be_json_value(&declared.data_type) => {
-                Ok(cast(value, &declared.data_type))
+                Ok(cast(CastKind::Cast, value, &declared.data_type))
             }
             Some(declared) => error(
                 format!(
@@ -206,10 +207,5 @@ fn null() -> Expr {
 }
 
 fn as_string(expr: Expr) -> Expr {
-    cast(expr, &arrow::datatypes::DataType::Utf8)
-}
-
-fn cast(expr: Expr, to: &arrow::datatypes::DataType) -> Expr {
-    let data_type = types::to_sqlparser(to);
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+    call(CAST_AS_STRING, vec![expr])
 }

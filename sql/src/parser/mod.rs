@@ -18,6 +18,7 @@ mod constructs;
 pub(crate) mod cursor;
 mod dialect;
 mod hints;
+mod insert;
 mod json;
 mod literal;
 mod normalize;
@@ -28,7 +29,7 @@ mod table;
 mod tests;
 
 pub use ast::*;
-pub(crate) use dialect::FlinkDialect;
+pub(crate) use dialect::{CAST_AS_STRING, FlinkDialect};
 
 pub use self::{
     constructs::{TableArgument, TableRelation, hint_options},

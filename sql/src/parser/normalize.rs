@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Distinct, Expr, Function, FunctionArg, FunctionArgExpr,
+    CaseWhen, CeilFloorKind, DateTimeField, Distinct, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SetExpr,
     Spanned, TableFactor, TableVersion, TrimWhereField, VisitMut, VisitorMut,
+    helpers::attached_token::AttachedToken,
 };
 
 use super::{
@@ -141,10 +142,15 @@ impl Normalizer<'_> {
         let taken = std::mem::replace(expr, number(0));
         *expr = match taken {
             Expr::Substring { expr, substring_from, substring_for, .. } => {
-                let from = substring_from.map_or_else(|| number(1), |from| *from);
+                // `SUBSTRING(x FOR n)` begins with the first.
+                let from = substring_from.or_else(|| substring_for.is_some().then(|| Box::new(number(1))));
                 call(
                     "SUBSTRING",
-                    [*expr, from].into_iter().chain(substring_for.map(|length| *length)).collect(),
+                    [Some(expr), from, substring_for]
+                        .into_iter()
+                        .flatten()
+                        .map(|argument| *argument)
+                        .collect(),
                 )
             }
             Expr::Position { expr, r#in } => call("POSITION", vec![*expr, *r#in]),
@@ -175,6 +181,10 @@ impl Normalizer<'_> {
                 }
                 Expr::Function(function)
             }
+            // A case evaluates only what is wanted.
+            Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("IF") => {
+                conditional(function)?
+            }
             Expr::Convert { .. } => {
                 return Err(SqlError::new("CONVERT is not part of Flink's SQL: expected CAST").at(at));
             }
@@ -198,6 +208,32 @@ impl Normalizer<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// `IF(condition, a, b)`.
+fn conditional(function: Function) -> Result<Expr, SqlError> {
+    let at = begin(&function.name);
+    let arguments = match function.args {
+        FunctionArguments::List(list) => list.args,
+        _ => Vec::new(),
+    };
+    let exprs: Option<Vec<Expr>> = arguments
+        .into_iter()
+        .map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+            _ => None,
+        })
+        .collect();
+    let Some(Ok([condition, result, other])) = exprs.map(<[Expr; 3]>::try_from) else {
+        return Err(SqlError::new("expected IF(condition, value, value)").at(at));
+    };
+    Ok(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result }],
+        else_result: Some(Box::new(other)),
+    })
 }
 
 fn select(select: &Select) -> Option<&'static str> {

@@ -9,8 +9,9 @@ use super::{
     cursor::{
         Parsed, comment, error, expect, expected, here, name, names, next_is, nth_word, options, string, take,
     },
+    insert::query,
     script::not_supported,
-    statements::{if_not_exists, place_of, query},
+    statements::{if_not_exists, place_of},
 };
 use crate::types;
 

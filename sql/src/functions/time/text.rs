@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, timezone::Tz},
-    datatypes::{DataType, Float64Type, Int64Type},
+    datatypes::{DataType, Float64Type, Int64Type, TimeUnit},
 };
 use chrono::{LocalResult, NaiveDateTime, Offset, TimeZone};
 use datafusion::{
@@ -260,17 +260,17 @@ fn convert_tz(args: &Args) -> Result<ArrayRef> {
     })
 }
 
-/// A timestamp as `CAST(t AS STRING)` writes it: with the digits of its type.
-pub(in crate::functions) fn timestamps_to_text(args: &Args) -> Result<ArrayRef> {
-    use arrow::datatypes::TimeUnit;
-    let pattern = match args.raw(0).data_type() {
+/// Timestamps as `CAST(t AS STRING)` writes them: with the digits of their type.
+pub(in crate::functions) fn timestamps_to_text(array: &ArrayRef) -> Result<ArrayRef> {
+    let args = Args::of_one(Arc::clone(array));
+    let pattern = match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => DEFAULT,
         DataType::Timestamp(TimeUnit::Millisecond, _) => "yyyy-MM-dd HH:mm:ss.SSS",
         DataType::Timestamp(TimeUnit::Microsecond, _) => "yyyy-MM-dd HH:mm:ss.SSSSSS",
         _ => "yyyy-MM-dd HH:mm:ss.SSSSSSSSS",
     };
     let pattern = Pattern::parse(pattern).map_err(|error| exec_datafusion_err!("{error}"))?;
-    let moments = Moments::of(args, 0)?;
+    let moments = Moments::of(&args, 0)?;
     args.strings(|row, out| match moments.get(row) {
         None => Ok(None),
         Some(moment) => pattern.format(moment, out).map(Some).ok_or_else(|| beyond(row)),

@@ -1,0 +1,105 @@
+use super::{check, check_columns, check_errors};
+
+#[test]
+fn functions_of_numbers_are_as_in_flink() {
+    check(&[
+        ("ABS(-5)", "5"),
+        ("FLOOR(-1.5)", "-2"),
+        ("CEIL(1.2)", "2"),
+        ("CEILING(CAST(1.2 AS DOUBLE))", "2.0"),
+        ("FLOOR(7)", "7"),
+        ("ROUND(2.5)", "3"),
+        ("ROUND(-2.5)", "-3"),
+        ("ROUND(1.2345, 2)", "1.23"),
+        ("ROUND(1.005, 2)", "1.01"),
+        ("ROUND(CAST(1.005 AS DOUBLE), 2)", "1.01"),
+        ("ROUND(1234, -2)", "1200"),
+        ("ROUND(99.9, 0)", "100"),
+        ("TRUNCATE(42.345, 2)", "42.34"),
+        ("TRUNCATE(-42.9)", "-42"),
+        ("TRUNCATE(CAST(42.345 AS DOUBLE), 2)", "42.34"),
+        ("POWER(2, 10)", "1024.0"),
+        ("SQRT(CAST(16 AS DOUBLE))", "4.0"),
+        ("LN(E())", "1.0"),
+        ("LOG(2, 8)", "3.0"),
+        ("LOG(E())", "1.0"),
+        ("LOG10(100)", "2.0"),
+        ("LOG2(8)", "3.0"),
+        ("EXP(0)", "1.0"),
+        ("SIGN(-3)", "-1.0"),
+        ("MOD(29, 9)", "2"),
+        ("29 % 9", "2"),
+        ("MOD(-7.5, 2)", "-1.5"),
+        ("RAND() < 1", "true"),
+        ("RAND_INTEGER(1)", "0"),
+        ("BIN(4)", "100"),
+        ("HEX(255)", "FF"),
+        ("HEX('hello')", "68656C6C6F"),
+        ("ROUND(PI(), 4)", "3.1416"),
+        ("CHAR_LENGTH(CAST(UUID() AS STRING))", "36"),
+    ]);
+    check_columns(&[
+        ("FLOOR(n)", &["1", "2", "NULL", "-1"]),
+        ("ROUND(1.25, n)", &["1.30", "1.25", "NULL", "0.00"]),
+    ]);
+}
+
+#[test]
+fn other_functions_are_as_in_flink() {
+    check(&[
+        ("IF(1 > 2, 'a', 'b')", "b"),
+        ("IF(n = 0, 1, 10 / 2) FROM (VALUES (0)) AS v (n)", "1"),
+        ("IFNULL(CAST(NULL AS INT), 5)", "5"),
+        ("COALESCE(NULL, 'x')", "x"),
+        ("NULLIF(5, 5)", "NULL"),
+        ("GREATEST(1, 3, 2)", "3"),
+        ("GREATEST(1, CAST(NULL AS INT))", "NULL"),
+        ("LEAST('b', 'a')", "a"),
+        ("CARDINALITY(ARRAY[1, 2, 3])", "3"),
+        ("CARDINALITY(MAP['a', 1])", "1"),
+        ("ELEMENT(ARRAY['x'])", "x"),
+        ("ARRAY[1, 2][2]", "2"),
+        ("MAP['a', 1, 'b', 2]['b']", "2"),
+        ("MAP_KEYS(MAP['a', 1, 'b', 2])", "[a, b]"),
+        ("STR_TO_MAP('k1=v1,k2=v2')['k2']", "v2"),
+        ("MAP_FROM_ARRAYS(ARRAY['a', 'b'], ARRAY[1, 2])['b']", "2"),
+        ("ARRAY_CONTAINS(ARRAY[1, 2], 2)", "true"),
+        ("ARRAY_DISTINCT(ARRAY[1, 2, 1])", "[1, 2]"),
+        ("ROW(1, 'a')", "{EXPR$0: 1, EXPR$1: a}"),
+        ("TYPEOF(ROW(CAST(1 AS INT), 'a'))", "ROW<`EXPR$0` INT, `EXPR$1` STRING>"),
+        ("CAST(TRUE AS STRING)", "TRUE"),
+        ("CAST(CAST(1 AS DOUBLE) AS STRING)", "1.0"),
+        ("CAST(CAST(12345678 AS DOUBLE) AS STRING)", "1.2345678E7"),
+        ("CAST(1.50 AS STRING)", "1.50"),
+        ("CAST('abcdef' AS VARCHAR(3))", "abc"),
+        ("CAST('a' AS CHAR(3)) || '.'", "a  ."),
+        ("TRY_CAST('x' AS INT)", "NULL"),
+        ("CAST('12' AS BIGINT)", "12"),
+        ("MD5('')", "d41d8cd98f00b204e9800998ecf8427e"),
+        ("SHA1('abc')", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        ("SHA256('abc')", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("SHA2('abc', 224)", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"),
+        ("TO_BASE64('hello world')", "aGVsbG8gd29ybGQ="),
+        ("FROM_BASE64('aGVsbG8gd29ybGQ=')", "hello world"),
+        ("DECODE(ENCODE('hé', 'UTF-16'), 'UTF-16')", "hé"),
+        ("HEX(ENCODE('hé', 'ISO-8859-1'))", "68E9"),
+        ("DECODE(UNHEX('6869'), 'UTF-8')", "hi"),
+        ("PARSE_URL('http://user@facebook.com:80/path/p1.php?query=1&k=2#Ref', 'HOST')", "facebook.com"),
+        ("PARSE_URL('http://facebook.com/path/p1.php?query=1&k=2#Ref', 'QUERY', 'k')", "2"),
+        ("PARSE_URL('http://facebook.com/path/p1.php?query=1#Ref', 'FILE')", "/path/p1.php?query=1"),
+        ("PARSE_URL('nonsense', 'HOST')", "NULL"),
+    ]);
+    check_columns(&[
+        ("GREATEST(n, 1)", &["1", "2", "NULL", "1"]),
+        (
+            "CAST(ts AS STRING)",
+            &["2020-02-29 23:59:59.123", "NULL", "1969-12-31 00:00:00.000", "1970-01-01 00:00:00.000"],
+        ),
+    ]);
+    check_errors(&[
+        ("GREATEST(1, 'a')", "GREATEST expects arguments of one type, found BIGINT and STRING"),
+        ("ELEMENT(ARRAY[1, 2])", "ELEMENT expects an array of one element, found 2"),
+        ("FROM_BASE64('~')", "FROM_BASE64 found no base64 in `~`"),
+        ("ENCODE('a', 'KOI8')", "unknown character set `KOI8`"),
+    ]);
+}
