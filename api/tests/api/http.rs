@@ -85,7 +85,8 @@ fn listen(bind: SocketAddr, handle: Fake) -> (SocketAddr, ServerHandle) {
             let sql = std::sync::Arc::new(handle.sql.clone());
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
             let (server, bound) =
-                serve(ServerConfig { listener: headwater_api::listen(bind).unwrap(), sql, handle, build }).unwrap();
+                serve(ServerConfig { listener: headwater_api::listen(bind).unwrap(), sql, handle, build })
+                    .unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });

@@ -98,7 +98,9 @@ fn a_query_stops_when_its_client_goes_and_their_number_is_bounded() {
     refused.problem(503, "too-many-streams");
     drop(clients);
     until("all stop", || server.fake.sql.running() == 0);
-    until("there is room again", || server.post("/api/v1/sql/preview", r#"{"sql": "SELECT 1"}"#).status == 200);
+    until("there is room again", || {
+        server.post("/api/v1/sql/preview", r#"{"sql": "SELECT 1"}"#).status == 200
+    });
 }
 
 /// Types into the editor.
@@ -146,7 +148,9 @@ fn the_editor_previews_by_keyboard_without_moving_anything_and_stops() {
     press_ctrl_enter(&mut page);
     page.wait_for_texts(&["3 rows, running", "<b>river</b>", "NULL", "+U"]);
     assert_eq!(page.evaluate(place), before);
-    page.evaluate("[...document.querySelectorAll('button')].find((button) => button.innerText === 'Stop').click()");
+    page.evaluate(
+        "[...document.querySelectorAll('button')].find((button) => button.innerText === 'Stop').click()",
+    );
     page.wait_for_texts(&["3 rows, stopped"]);
     until("the query stops", || server.fake.sql.running() == 0);
 }

@@ -159,7 +159,7 @@ impl PhysicalPlanner {
         ))
     }
 
-    fn local(&mut self, name: String, factory: LocalAggregateFactory, input: &Rel) -> Rel {
+    pub(super) fn local(&mut self, name: String, factory: LocalAggregateFactory, input: &Rel) -> Rel {
         let schema = factory.output();
         let attributes = vec![Attribute::Plain; schema.fields().len()];
         let output = Rel { schema, attributes, unique: None, ..input.clone() };
@@ -215,7 +215,7 @@ impl PhysicalPlanner {
     }
 
     /// Puts the columns of a windowed aggregation into the query's order.
-    fn arrange(
+    pub(super) fn arrange(
         &mut self,
         input: Rel,
         arranged: &Arranged,
@@ -236,150 +236,22 @@ impl PhysicalPlanner {
         let result = Rel { schema: output, attributes, ..input.clone() };
         Ok(self.operator("Calc(arrange)".to_owned(), factory, &input, Distribution::Any, result))
     }
-
-    /// Windows that the aggregation assigns itself, slice by slice. `input` has the rows before they had windows, `window_keys` says
-    /// which of the query's keys are what of the window.
-    pub(super) fn windowed(
-        &mut self,
-        input: Rel,
-        schema: &DFSchema,
-        aggregate: &Aggregate,
-        windows: &super::sliced::Windows,
-    ) -> Planned {
-        let total = aggregate.group_expr.len();
-        let property =
-            |key: &usize| windows.properties.iter().find(|(of, _)| of == key).map(|(_, property)| *property);
-        let keys: Vec<usize> = (0..total).filter(|key| property(key).is_none()).collect();
-        let mut exprs: Vec<Expr> = keys.iter().map(|key| aggregate.group_expr[*key].clone()).collect();
-        exprs.push(windows.time.clone());
-        let time_column = exprs.len() - 1;
-        let mut calls = Vec::new();
-        for (index, expr) in aggregate.aggr_expr.iter().enumerate() {
-            let result_type = aggregate.schema.field(total + index).data_type().clone();
-            calls.push(call_of(expr, result_type, &mut exprs)?);
-        }
-        let fields: Vec<_> = exprs
-            .iter()
-            .enumerate()
-            .map(|(index, expr)| {
-                use datafusion::logical_expr::ExprSchemable;
-                let data_type = expr.get_type(schema).map_err(crate::planner::sql_error)?;
-                Ok((None, Arc::new(arrow::datatypes::Field::new(format!("${index}"), data_type, true))))
-            })
-            .collect::<Planned<_>>()?;
-        for call in &mut calls {
-            if let Some(argument) = call.argument {
-                call.argument_type = fields[argument].1.data_type().clone();
-            }
-        }
-        let prepared_schema =
-            DFSchema::new_with_metadata(fields, Default::default()).map_err(crate::planner::sql_error)?;
-        let input = self.calc(&input, schema, None, Some(&exprs), &prepared_schema)?;
-        let key_columns: Vec<usize> = (0..keys.len()).collect();
-        let output = super::nullable(&aggregate.schema);
-        let arranged = Arranged { keys, calls: calls.len(), properties: windows.properties.clone(), total };
-        let raw = arranged.schema(&output);
-        let properties: Vec<WindowProperty> =
-            arranged.properties.iter().map(|(_, property)| *property).collect();
-        let title = format!("groupBy=[{}], window=[{}]", shown(&aggregate.group_expr), windows.tvf.name());
-        let attributes = vec![Attribute::Plain; raw.fields().len()];
-        let result = Rel {
-            node: 0,
-            schema: raw.clone(),
-            attributes,
-            is_updating: false,
-            unique: None,
-            is_bounded: input.is_bounded,
-        };
-        let state = "one row per key and window".to_owned();
-        let result = match super::calc::window_kind(windows.tvf) {
-            None => {
-                let crate::planner::nodes::Tvf::Session { gap } = windows.tvf else {
-                    return Err(SqlError::new("an unknown kind of window"));
-                };
-                if calls.iter().any(|call| call.is_distinct) {
-                    return Err(SqlError::new("DISTINCT aggregates by SESSION are not supported")
-                        .hint("de-duplicate the rows first"));
-                }
-                let factory = SessionAggregateFactory {
-                    input: input.schema.clone(),
-                    keys: key_columns.clone(),
-                    calls,
-                    column: time_column,
-                    gap_ms: gap,
-                    time: windows.of,
-                    properties,
-                    output: raw,
-                };
-                let inputs = vec![(input.node, by_columns(&key_columns))];
-                self.operator_of(
-                    format!("WindowAggregate({title})"),
-                    Arc::new(factory),
-                    inputs,
-                    state,
-                    result,
-                )
-            }
-            Some(kind) => {
-                let is_split = self.options.is_two_phase
-                    && windows.of == WindowTime::Event
-                    && calls.iter().all(AggregateCall::is_splittable);
-                let mut factory = WindowAggregateFactory {
-                    input: input.schema.clone(),
-                    keys: key_columns.clone(),
-                    calls: calls.clone(),
-                    windowing: Windowing::Sliced { kind, column: time_column },
-                    time: windows.of,
-                    properties,
-                    output: raw,
-                    first_partial: None,
-                };
-                let (name, from) = if is_split {
-                    let local = LocalAggregateFactory {
-                        input: input.schema.clone(),
-                        keys: key_columns.clone(),
-                        calls,
-                        window: Some(LocalWindowSpec { kind, column: time_column }),
-                    };
-                    factory.input = local.output();
-                    factory.first_partial = Some(local.first_partial());
-                    factory.windowing = Windowing::Presliced { kind, column: key_columns.len() };
-                    let local = self.local(format!("LocalWindowAggregate({title})"), local, &input);
-                    (format!("GlobalWindowAggregate({title})"), local.node)
-                } else {
-                    (format!("WindowAggregate({title})"), input.node)
-                };
-                let inputs = vec![(from, by_columns(&key_columns))];
-                self.operator_of(name, Arc::new(factory), inputs, state, result)
-            }
-        };
-        let attributes = (0..total)
-            .map(|key| match (property(&key), windows.of) {
-                (Some(WindowProperty::Start), of) => Attribute::WindowStart(of),
-                (Some(WindowProperty::End), of) => Attribute::WindowEnd(of),
-                (Some(WindowProperty::Time), WindowTime::Event) => Attribute::Rowtime,
-                (Some(WindowProperty::Time), WindowTime::Processing) => Attribute::Proctime,
-                (None, _) => Attribute::Plain,
-            })
-            .collect();
-        self.arrange(result, &arranged, output, attributes)
-    }
 }
 
 /// How the columns of a windowed aggregation's operator relate to the query's.
-struct Arranged {
+pub(super) struct Arranged {
     /// The query's keys that the operator has as keys.
-    keys: Vec<usize>,
-    calls: usize,
+    pub keys: Vec<usize>,
+    pub calls: usize,
     /// The query's keys that are properties of the window.
-    properties: Vec<(usize, WindowProperty)>,
+    pub properties: Vec<(usize, WindowProperty)>,
     /// How many keys the query has.
-    total: usize,
+    pub total: usize,
 }
 
 impl Arranged {
     /// The operator's columns: keys, results, properties.
-    fn schema(&self, output: &SchemaRef) -> SchemaRef {
+    pub fn schema(&self, output: &SchemaRef) -> SchemaRef {
         let calls = self.total..self.total + self.calls;
         let columns =
             self.keys.iter().copied().chain(calls).chain(self.properties.iter().map(|(key, _)| *key));
@@ -412,7 +284,7 @@ fn demoted(attribute: Attribute) -> Attribute {
 }
 
 /// One aggregate; its argument and filter are added to the expressions if they are not there yet.
-fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned<AggregateCall> {
+pub(super) fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned<AggregateCall> {
     let Expr::AggregateFunction(function) = unaliased(expr) else {
         return Err(SqlError::new(format!("expected an aggregate function, found `{expr}`")));
     };

@@ -3,11 +3,13 @@
 mod aggregate;
 mod calc;
 mod join;
+mod lookup;
 mod over;
 mod rank;
 mod scan;
 mod sink;
 mod sliced;
+mod windowed;
 
 use std::{collections::BTreeMap, sync::Arc};
 
