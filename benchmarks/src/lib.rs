@@ -4,6 +4,6 @@ mod process;
 mod samples;
 mod server;
 
-pub use process::{cpu_time_of, load_average, process_cpu_time, resident_bytes_of};
+pub use process::{cpu_time_of, load_average, peak_resident_bytes_of, process_cpu_time, resident_bytes_of};
 pub use samples::{Aim, median, print_header, print_row};
-pub use server::{Cost, on_server, run, spec_of, wait_for};
+pub use server::{Cost, on_server, run, run_spec, spec_of, wait_for};

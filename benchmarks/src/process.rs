@@ -23,11 +23,20 @@ pub fn cpu_time_of(process: &str) -> anyhow::Result<Duration> {
 
 /// The memory that the process with this id has resident, in bytes.
 pub fn resident_bytes_of(process: &str) -> anyhow::Result<u64> {
+    status_bytes(process, "VmRSS:")
+}
+
+/// The most that the process with this id has ever had resident, in bytes.
+pub fn peak_resident_bytes_of(process: &str) -> anyhow::Result<u64> {
+    status_bytes(process, "VmHWM:")
+}
+
+fn status_bytes(process: &str, key: &str) -> anyhow::Result<u64> {
     let path = format!("/proc/{process}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(kilobytes.with_context(|| format!("no resident memory in {path}"))? * 1024)
+    Ok(kilobytes.with_context(|| format!("no `{key}` in {path}"))? * 1024)
 }
 
 /// The load average of the last minute: what else the machine was doing.

@@ -32,9 +32,13 @@ pub struct Cost {
 
 /// Runs a program to its end on a server of its own and measures from the submission to the end.
 pub fn run(program: Program, args: Args, options: JobOptions) -> anyhow::Result<Cost> {
-    on_server(program, options.parallelism as usize, async |server| {
+    run_spec(ProgramRegistry::new([program]), spec_of(&program, args, options))
+}
+
+/// The same for a job of one of these programs, or in SQL.
+pub fn run_spec(programs: ProgramRegistry, spec: JobSpec) -> anyhow::Result<Cost> {
+    serve(programs, spec.options.parallelism as usize, async |server| {
         let dispatcher = &server.dispatcher;
-        let spec = spec_of(&program, args, options);
         let (cpu_before, started) = (process_cpu_time()?, Instant::now());
         let job = dispatcher.submit(spec).await?;
         let end = dispatcher.wait_for_end(job).await?;
@@ -53,6 +57,14 @@ pub fn on_server<T>(
     slots: usize,
     scenario: impl AsyncFnOnce(&Server) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    serve(ProgramRegistry::new([program]), slots, scenario)
+}
+
+fn serve<T>(
+    programs: ProgramRegistry,
+    slots: usize,
+    scenario: impl AsyncFnOnce(&Server) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     actix::System::new().block_on(async move {
         let folder = tempfile::tempdir()?;
         let server_options = ServerOptions {
@@ -61,7 +73,7 @@ pub fn on_server<T>(
             slots,
             chaos: true,
         };
-        let server = Server::start(server_options, Arc::new(ProgramRegistry::new([program]))).await?;
+        let server = Server::start(server_options, Arc::new(programs)).await?;
         let outcome = scenario(&server).await;
         server.stop().await;
         outcome

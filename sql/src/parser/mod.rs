@@ -17,6 +17,7 @@ mod ast;
 mod constructs;
 pub(crate) mod cursor;
 mod dialect;
+mod group_windows;
 mod hints;
 mod insert;
 mod json;

@@ -2,18 +2,20 @@
 
 use std::ops::ControlFlow;
 
+use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{
-    CaseWhen, CeilFloorKind, DateTimeField, Distinct, Expr, Function, FunctionArg, FunctionArgExpr,
+    CaseWhen, CastKind, CeilFloorKind, DateTimeField, Distinct, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SetExpr,
-    Spanned, TableFactor, TableVersion, TrimWhereField, VisitMut, VisitorMut,
+    Spanned, TableFactor, TableVersion, TrimWhereField, Value, ValueWithSpan, VisitMut, VisitorMut,
     helpers::attached_token::AttachedToken,
 };
 
 use super::{
     ast::{ColumnKind, StatementKind},
-    constructs::{call, number, text},
+    constructs::{call, cast, number, text},
     cursor::place,
     dialect::FlinkDialect,
+    group_windows,
 };
 use crate::error::{Location, SqlError};
 
@@ -154,6 +156,12 @@ impl Normalizer<'_> {
                 )
             }
             Expr::Position { expr, r#in } => call("POSITION", vec![*expr, *r#in]),
+            // Numbers are DECIMAL, but for those with an exponent.
+            Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. })
+                if digits.contains(['e', 'E']) =>
+            {
+                cast(CastKind::Cast, text(digits), &DataType::Float64)
+            }
             Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
                 let arguments = [*expr, *overlay_what, *overlay_from];
                 call("OVERLAY", arguments.into_iter().chain(overlay_for.map(|length| *length)).collect())
@@ -284,7 +292,8 @@ impl VisitorMut for Normalizer<'_> {
     }
 
     fn pre_visit_select(&mut self, visited: &mut Select) -> ControlFlow<Self::Break> {
-        done(select(visited).map_or(Ok(()), |name| Err(not_supported(name, visited))))
+        let refused = select(visited).map_or(Ok(()), |name| Err(not_supported(name, visited)));
+        done(refused.and_then(|()| group_windows::rewrite(visited)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
@@ -305,7 +314,7 @@ fn not_supported(name: &str, at: &impl Spanned) -> SqlError {
 }
 
 /// Where something begins; nowhere in particular is the script's begin.
-fn begin(spanned: &impl Spanned) -> Location {
+pub(super) fn begin(spanned: &impl Spanned) -> Location {
     let Location { line, column } = place(spanned.span().start);
     Location { line: line.max(1), column: column.max(1) }
 }

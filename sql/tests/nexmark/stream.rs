@@ -119,7 +119,8 @@ fn counted(batches: &[RecordBatch], schema: &SchemaRef) -> Rows {
     for batch in batches {
         assert_eq!(batch.num_columns(), schema.fields().len(), "columns");
         let columns = batch.columns().iter().zip(schema.fields());
-        let columns = columns.map(|(column, field)| compute::cast(column, field.data_type()).unwrap()).collect();
+        let columns =
+            columns.map(|(column, field)| compute::cast(column, field.data_type()).unwrap()).collect();
         let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
         texts(&batch).into_iter().for_each(|text| *rows.entry(text).or_insert(0) += 1);
     }
