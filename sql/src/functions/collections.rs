@@ -91,7 +91,7 @@ fn common<'a>(types: impl Iterator<Item = &'a DataType>, what: &str) -> Result<D
 }
 
 fn map_type(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    if types.is_empty() || types.len() % 2 != 0 {
+    if types.is_empty() || !types.len().is_multiple_of(2) {
         return plan_err!("MAP expects pairs of key and value, found {} arguments", types.len());
     }
     let key = common(types.iter().step_by(2), "keys")?;

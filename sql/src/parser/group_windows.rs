@@ -4,9 +4,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Query, Select, SelectItem,
-    SetExpr, TableAlias, TableFactor, TableWithJoins, VisitMut, WildcardAdditionalOptions, WindowSpec, WindowType,
-    visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Query, Select,
+    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, VisitMut, WildcardAdditionalOptions,
+    WindowSpec, WindowType, visit_expressions_mut,
 };
 
 use super::{constructs::call, normalize::begin};
@@ -31,7 +31,9 @@ pub(super) fn rewrite(select: &mut Select) -> Result<(), SqlError> {
     let refused = |message: &str| SqlError::new(format!("{name} in GROUP BY {message}")).at(begin(&window));
     let mut arguments = arguments(&window).into_iter();
     let Some(time) = arguments.next().as_ref().and_then(column) else {
-        return Err(refused("takes a column and intervals").hint(format!("expected {name}(time column, INTERVAL …)")));
+        return Err(
+            refused("takes a column and intervals").hint(format!("expected {name}(time column, INTERVAL …)"))
+        );
     };
     let [from] = select.from.as_slice() else {
         return Err(refused("takes one table in FROM").hint("put the join into a sub-query"));
@@ -39,7 +41,12 @@ pub(super) fn rewrite(select: &mut Select) -> Result<(), SqlError> {
     if !from.joins.is_empty() {
         return Err(refused("takes a table without JOIN in FROM").hint("put the join into a sub-query"));
     }
-    let spec = WindowSpec { window_name: None, partition_by: keys.clone(), order_by: Vec::new(), window_frame: None };
+    let spec = WindowSpec {
+        window_name: None,
+        partition_by: keys.clone(),
+        order_by: Vec::new(),
+        window_frame: None,
+    };
     let mut columns = vec!["window_start", "window_end"];
     let mut asked = Vec::new();
     columns_of_window(&mut select.projection, &mut asked);
@@ -65,7 +72,8 @@ pub(super) fn rewrite(select: &mut Select) -> Result<(), SqlError> {
     }
     let descriptor = call("DESCRIPTOR", vec![Expr::Identifier(time)]);
     let expr = call(&name, [table, descriptor].into_iter().chain(arguments).collect());
-    select.from = vec![TableWithJoins { relation: TableFactor::TableFunction { expr, alias }, joins: Vec::new() }];
+    select.from =
+        vec![TableWithJoins { relation: TableFactor::TableFunction { expr, alias }, joins: Vec::new() }];
     Ok(())
 }
 
@@ -82,7 +90,8 @@ fn columns_of_window(tree: &mut impl VisitMut, asked: &mut Vec<&'static str>) {
         if let Expr::Function(Function { name, .. }) = expr {
             let name = name.to_string().to_uppercase();
             let property = name.split_once('_').filter(|(window, _)| WINDOWS.contains(window));
-            let column = property.and_then(|(_, wanted)| PROPERTIES.iter().find(|(known, _)| *known == wanted));
+            let column =
+                property.and_then(|(_, wanted)| PROPERTIES.iter().find(|(known, _)| *known == wanted));
             if let Some((_, column)) = column {
                 asked.push(column);
                 *expr = Expr::Identifier(Ident::new(*column));
@@ -93,7 +102,9 @@ fn columns_of_window(tree: &mut impl VisitMut, asked: &mut Vec<&'static str>) {
 }
 
 fn arguments(function: &Expr) -> Vec<Expr> {
-    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = function else { return Vec::new() };
+    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = function else {
+        return Vec::new();
+    };
     let expr = |argument: &FunctionArg| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         _ => None,

@@ -39,9 +39,9 @@ pub fn lookup(name: &str) -> Option<Arc<AggregateUDF>> {
         ),
         "collect" => own("array_agg", Signature::any(1, Volatility::Immutable)),
         "approx_count_distinct" => None,
-        _ => functions_aggregate::all_default_aggregate_functions().into_iter().find(|function| {
-            function.name() == name || function.aliases().iter().any(|alias| *alias == name)
-        }),
+        _ => functions_aggregate::all_default_aggregate_functions()
+            .into_iter()
+            .find(|function| function.name() == name || function.aliases().contains(&name)),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 }
 
 /// The clauses: what becomes of nulls, and for each value whether it is JSON already.
-fn spec<'a>(args: &'a Args) -> Result<(bool, &'a str)> {
+fn spec(args: &Args) -> Result<(bool, &str)> {
     match clause(args, 0, "")?.split_once(':') {
         Some((nulls, raw)) => Ok((nulls == "ABSENT", raw)),
         None => exec_err!("expected JSON_OBJECT and JSON_ARRAY with their clauses"),

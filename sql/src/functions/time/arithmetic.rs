@@ -53,7 +53,7 @@ fn time_of_day(args: &Args) -> Result<ArrayRef> {
     let moment = current();
     let millis = moment.second_of_day() * 1_000 + moment.nanos / 1_000_000;
     let millis = i32::try_from(millis).ok();
-    Ok(ScalarValue::Time32Millisecond(millis).to_array_of_size(args.rows)?)
+    ScalarValue::Time32Millisecond(millis).to_array_of_size(args.rows)
 }
 
 /// A unit: so many months, or so many nanoseconds.

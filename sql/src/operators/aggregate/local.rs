@@ -99,7 +99,7 @@ impl LocalAggregate {
         self.spaces.clear();
         let Some(LocalWindowSpec { kind, column }) = self.window else { return Ok(batch) };
         let times = times_of(&batch.rows, column, WindowTime::Event, &*self.clock)?;
-        let mut known = 1..0;
+        let mut known = i64::MIN..i64::MIN;
         let mut kept: Vec<u32> = Vec::with_capacity(batch.len());
         for (row, time) in times.iter().enumerate() {
             // A row without a time is in no window.

@@ -118,7 +118,8 @@ pub(super) fn accumulate(
         }
         Representation::Bytes => {
             let column = argument(column)?;
-            let encoded = RowCodec::new([column.data_type().clone()])?.encode(&[column.clone()])?;
+            let encoded =
+                RowCodec::new([column.data_type().clone()])?.encode(std::slice::from_ref(column))?;
             rows.for_each(nullable, |row, group| {
                 let Cell::Bytes(best) = &mut cells[group] else { return };
                 let value = encoded.row(row).data();
@@ -135,7 +136,8 @@ pub(super) fn accumulate(
         }
         Representation::Sorted => {
             let column = argument(column)?;
-            let encoded = RowCodec::new([column.data_type().clone()])?.encode(&[column.clone()])?;
+            let encoded =
+                RowCodec::new([column.data_type().clone()])?.encode(std::slice::from_ref(column))?;
             rows.for_each(nullable, |row, group| {
                 if let Cell::Sorted(values) = &mut cells[group] {
                     *values.entry(RowBytes::from(encoded.row(row).data())).or_insert(0) += rows.sign(row);
@@ -144,7 +146,8 @@ pub(super) fn accumulate(
         }
         Representation::List => {
             let column = argument(column)?;
-            let encoded = RowCodec::new([column.data_type().clone()])?.encode(&[column.clone()])?;
+            let encoded =
+                RowCodec::new([column.data_type().clone()])?.encode(std::slice::from_ref(column))?;
             rows.for_each(nullable, |row, group| {
                 let value = RowBytes::from(encoded.row(row).data());
                 if rows.sign(row) < 0 {

@@ -169,7 +169,7 @@ impl WindowAggregate {
                     WindowTime::Processing => self.fired_up_to.saturating_add(1),
                     WindowTime::Event => i64::MIN,
                 };
-                let mut known = 1..0;
+                let mut known = i64::MIN..i64::MIN;
                 for time in &times {
                     let Some(time) = time else {
                         self.spaces.push(i64::MIN);

@@ -8,15 +8,13 @@ use datafusion::{
     logical_expr::{Aggregate, Expr},
 };
 
-use super::{
-    Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields, shown,
-};
+use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields};
 use crate::{
     error::SqlError,
     operators::{
         aggregate::{
-            AggregateCall, GroupAggregateFactory, LocalAggregateFactory, LocalWindowSpec,
-            SessionAggregateFactory, WindowAggregateFactory, WindowProperty, Windowing,
+            AggregateCall, GroupAggregateFactory, LocalAggregateFactory, WindowAggregateFactory,
+            WindowProperty, Windowing,
         },
         calc::CalcFactory,
         window::WindowTime,

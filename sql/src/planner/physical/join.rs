@@ -69,7 +69,7 @@ impl PhysicalPlanner {
             names(&right.rel.schema, &right.keys)
         );
         let inputs = vec![(left.rel.node, by_columns(&left.keys)), (right.rel.node, by_columns(&right.keys))];
-        let mut attributes: Vec<Attribute> = left.rel.attributes.iter().copied().collect();
+        let mut attributes: Vec<Attribute> = left.rel.attributes.clone();
         if !matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti) {
             attributes.extend(&right.rel.attributes);
         }

@@ -78,12 +78,6 @@ pub struct Rel {
     pub is_bounded: bool,
 }
 
-impl Rel {
-    fn plain(&self, column: usize) -> bool {
-        self.attributes[column] == Attribute::Plain
-    }
-}
-
 /// Makes the nodes of one job.
 pub struct PhysicalPlanner {
     /// What has been made so far.

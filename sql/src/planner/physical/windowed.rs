@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use datafusion::{common::DFSchema, logical_expr::Aggregate};
+use datafusion::{
+    common::DFSchema,
+    logical_expr::{Aggregate, Expr},
+};
 
 use super::{
     Attribute, PhysicalPlanner, Planned, Rel,
