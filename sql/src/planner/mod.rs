@@ -5,6 +5,7 @@ mod coercion;
 mod context;
 mod errors;
 mod fields;
+mod names;
 pub mod nodes;
 mod optimize;
 mod physical;

@@ -73,6 +73,10 @@ impl RelationPlanner for FlinkRelations {
                 let node = LogicalPlan::Extension(Extension { node: Arc::new(LookupNode { input }) });
                 Ok(planned(node, alias))
             }
+            unnest @ TableFactor::UNNEST { .. } => {
+                let error = SqlError::new("UNNEST is not supported in a streaming query");
+                Err(refused(error.at(location_of(&unnest))))
+            }
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }
     }
