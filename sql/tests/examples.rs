@@ -183,6 +183,14 @@ fn what_is_not_there_is_refused_by_name() {
         ),
         ("SELECT * FROM t WHERE b = 1 OR a IN (SELECT a FROM u)", "IN or EXISTS within OR"),
         ("SELECT CONT(a) FROM t", "unknown function `cont`; did you mean `COUNT`?"),
+        (
+            "SELECT t.a FROM t JOIN u FOR SYSTEM_TIME AS OF t.ts AS c ON t.a = c.a",
+            "FOR SYSTEM_TIME AS OF takes a processing time",
+        ),
+        (
+            "SELECT TUMBLE_START(ts, INTERVAL '1' DAY), COUNT(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '1' DAY)",
+            "windows in GROUP BY are not supported",
+        ),
         ("SELECT CURRENT_WATERMARK(ts) FROM t", "CURRENT_WATERMARK is not supported"),
         ("SELECT a FROM t ORDER BY b", "must begin with a time attribute"),
         ("INSERT INTO u SELECT a, COUNT(*) FROM t GROUP BY a", "takes new rows only"),
@@ -216,5 +224,25 @@ fn the_documentation_shows_what_explain_says() -> Result<()> {
     let outcomes = Session::new(JobOptions::default()).execute_script(&script)?;
     let Some(Outcome::Text(plans)) = outcomes.last() else { panic!("a text") };
     assert!(plans.ends_with(shown), "expected\n{shown}\nfound\n{plans}");
+    Ok(())
+}
+
+#[test]
+fn small_queries_give_what_flink_gives() -> Result<()> {
+    for (query, expected) in [
+        ("SELECT x, x FROM (VALUES (1), (2)) AS t (x)", "1, 1\n2, 2\n"),
+        ("SELECT x0 FROM (SELECT x, x FROM (VALUES (1)) AS t (x))", "1\n"),
+        (
+            "SELECT x FROM (VALUES (1), (5)) AS t (x) WHERE x > (SELECT AVG(y) FROM (VALUES (2), (4)) AS u (y))",
+            "5\n",
+        ),
+        (
+            "SELECT x FROM (VALUES (1), (5)) AS t (x) INTERSECT SELECT y FROM (VALUES (5), (6)) AS u (y)",
+            "5\n",
+        ),
+        ("SELECT x FROM (VALUES (1), (5)) AS t (x) EXCEPT SELECT y FROM (VALUES (5), (6)) AS u (y)", "1\n"),
+    ] {
+        assert_eq!(result_of("", query).context(query)?, expected, "{query}");
+    }
     Ok(())
 }

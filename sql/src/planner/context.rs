@@ -92,6 +92,8 @@ impl<'a> Context<'a> {
         config.sql_parser.map_string_types_to_utf8view = false;
         config.sql_parser.collect_spans = true;
         config.optimizer.skip_failed_rules = false;
+        // Sub-queries that give one value become joins, whose results are updated when the value is.
+        config.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         Self {
             catalog,
             config,
