@@ -269,6 +269,7 @@ fn select(select: &Select) -> Option<&'static str> {
 
 fn query(query: &Query) -> Option<&'static str> {
     Some(match query {
+        Query { with: Some(with), .. } if with.recursive => "WITH RECURSIVE",
         Query { for_clause: Some(_), .. } => "FOR XML or JSON",
         Query { settings: Some(_), .. } => "SETTINGS",
         Query { format_clause: Some(_), .. } => "FORMAT",

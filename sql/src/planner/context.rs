@@ -25,6 +25,7 @@ use datafusion::{
 use super::{
     aggregates,
     fields::RowFields,
+    names,
     nodes::WatermarkNode,
     relation::{FlinkRelations, location_of, refused},
     row_number::row_number,
@@ -91,6 +92,8 @@ impl<'a> Context<'a> {
         config.sql_parser.map_string_types_to_utf8view = false;
         config.sql_parser.collect_spans = true;
         config.optimizer.skip_failed_rules = false;
+        // Sub-queries that give one value become joins, whose results are updated when the value is.
+        config.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         Self {
             catalog,
             config,
@@ -122,7 +125,9 @@ impl<'a> Context<'a> {
 
     /// The logical plan of a query, as it is written.
     pub fn plan(&self, query: &Query) -> Result<LogicalPlan> {
-        self.planner().sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
+        let mut query = Box::new(query.clone());
+        names::make_distinct(&mut query);
+        self.planner().sql_statement_to_plan(Statement::Query(query))
     }
 
     /// The logical plan of everything that a table has: physical, metadata and computed columns, and watermarks.

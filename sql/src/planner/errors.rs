@@ -5,8 +5,11 @@ use datafusion::{
     sql::sqlparser::ast::Query,
 };
 
-use super::context::query_location;
-use crate::error::{Location, SqlError};
+use super::{aggregates, context::query_location};
+use crate::{
+    error::{Location, SqlError},
+    functions,
+};
 
 /// What went wrong, with its place if DataFusion knows it.
 pub fn sql_error(error: DataFusionError) -> SqlError {
@@ -29,7 +32,23 @@ pub fn sql_error(error: DataFusionError) -> SqlError {
         DataFusionError::Internal(message) => format!("cannot be planned: {message}"),
         other => other.to_string(),
     };
-    located(SqlError::new(in_our_style(&message)))
+    let function = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next());
+    located(match function {
+        Some(name) => unknown_function(name),
+        None => SqlError::new(in_our_style(&message)),
+    })
+}
+
+fn unknown_function(name: &str) -> SqlError {
+    match functions::unsupported(name) {
+        Some(reason) => SqlError::new(reason),
+        None => {
+            let aggregates = aggregates::names().into_iter().map(|name| name.to_uppercase());
+            let known: Vec<String> = functions::names().into_iter().chain(aggregates).collect();
+            let error = SqlError::new(format!("unknown function `{name}`"));
+            error.did_you_mean(&name.to_uppercase(), known.iter().map(String::as_str))
+        }
+    }
 }
 
 /// The same, with the query's place if nothing better is known.

@@ -5,11 +5,13 @@ mod coercion;
 mod context;
 mod errors;
 mod fields;
+mod names;
 pub mod nodes;
 mod optimize;
 mod physical;
 mod relation;
 mod row_number;
+mod versions;
 
 pub use context::{Context, query_location};
 pub use errors::sql_error;
@@ -32,6 +34,7 @@ pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<LogicalPlans, SqlE
     let mut context = Context::new(catalog);
     context.take_hints(query);
     let initial = context.plan(query).map_err(|error| errors::in_query(error, query))?;
+    versions::check(&initial).map_err(|error| error.at(query_location(query)))?;
     let optimized = optimize::optimize(initial.clone(), context.config())
         .map_err(|error| errors::in_query(error, query))?;
     Ok(LogicalPlans { initial, optimized })

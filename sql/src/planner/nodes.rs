@@ -89,6 +89,8 @@ pub struct WindowTvfNode {
 pub struct LookupNode {
     /// The table.
     pub input: LogicalPlan,
+    /// The parts of the name of the time as of which.
+    pub time: Vec<String>,
 }
 
 impl WindowTvfNode {
@@ -253,7 +255,7 @@ impl UserDefinedLogicalNodeCore for LookupNode {
 
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
         match inputs.pop() {
-            Some(input) => Ok(Self { input }),
+            Some(input) => Ok(Self { input, time: self.time.clone() }),
             None => plan_err!("a lookup has an input"),
         }
     }

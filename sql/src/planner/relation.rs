@@ -50,7 +50,7 @@ impl RelationPlanner for FlinkRelations {
                 alias,
                 args,
                 with_hints,
-                version: Some(_),
+                version: Some(version),
                 partitions,
                 with_ordinality,
                 json_path,
@@ -70,11 +70,28 @@ impl RelationPlanner for FlinkRelations {
                     index_hints,
                 };
                 let input = context.plan(plain)?;
-                let node = LogicalPlan::Extension(Extension { node: Arc::new(LookupNode { input }) });
+                let node = LogicalPlan::Extension(Extension {
+                    node: Arc::new(LookupNode { input, time: parts_of(&version) }),
+                });
                 Ok(planned(node, alias))
+            }
+            unnest @ TableFactor::UNNEST { .. } => {
+                let error = SqlError::new("UNNEST is not supported in a streaming query");
+                Err(refused(error.at(location_of(&unnest))))
             }
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }
+    }
+}
+
+/// The parts of the column's name in `FOR SYSTEM_TIME AS OF column`.
+fn parts_of(version: &TableVersion) -> Vec<String> {
+    match version {
+        TableVersion::ForSystemTimeAsOf(SqlExpr::Identifier(name)) => vec![name.value.clone()],
+        TableVersion::ForSystemTimeAsOf(SqlExpr::CompoundIdentifier(names)) => {
+            names.iter().map(|name| name.value.clone()).collect()
+        }
+        other => vec![other.to_string()],
     }
 }
 

@@ -14,7 +14,11 @@ use crate::{
         calc::CalcFactory,
         join::{JoinKind, LookupJoinFactory},
     },
-    planner::{context::RawTable, nodes::LookupNode, sql_error},
+    planner::{
+        context::RawTable,
+        nodes::{LookupNode, WatermarkNode},
+        sql_error,
+    },
     runtime::Distribution,
 };
 
@@ -125,8 +129,14 @@ pub(super) fn lookup_of(plan: &LogicalPlan) -> Option<Lookup<'_>> {
                 plan = &projection.input;
             }
             LogicalPlan::Extension(extension) => {
-                plan = &extension.node.as_any().downcast_ref::<LookupNode>()?.input;
-                is_lookup = true;
+                let node = extension.node.as_any();
+                if let Some(lookup) = node.downcast_ref::<LookupNode>() {
+                    plan = &lookup.input;
+                    is_lookup = true;
+                } else {
+                    // What is looked up has no time of its own.
+                    plan = &node.downcast_ref::<WatermarkNode>()?.input;
+                }
             }
             LogicalPlan::TableScan(scan) if is_lookup => return Some(Lookup { scan, steps }),
             _ => return None,
