@@ -37,7 +37,7 @@ impl Drop for Stopped {
 
 /// A server with folders of its own, for temporary files, too.
 struct Server {
-    process: Stopped,
+    _process: Stopped,
     url: String,
     folder: TempDir,
 }
@@ -58,7 +58,7 @@ impl Server {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let is_address = |part: &&str| part.starts_with("http://");
         let url = line.split([' ', ',']).find(is_address).expect("the line names the address").to_owned();
-        Self { process: Stopped(process), url, folder }
+        Self { _process: Stopped(process), url, folder }
     }
 
     fn path(&self, name: &str) -> PathBuf {

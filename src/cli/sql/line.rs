@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(line.behind(), "ä\nFROM töne");
         line.right();
         assert!(line.down());
-        assert_eq!(line.behind(), "ne");
+        assert_eq!(line.behind(), "e");
         assert!(!line.down());
         line.line_start();
         line.word_right();

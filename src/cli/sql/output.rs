@@ -204,7 +204,7 @@ mod tests {
         let widths: Vec<usize> = text.lines().take(5).map(UnicodeWidthStr::width).collect();
         assert_eq!(widths, [widths[0]; 5], "{text}");
         assert!(text.contains("| op |"), "{text}");
-        assert!(text.contains("| +U |") && text.contains("a\\n\\u{1b}[2Jb日本... |"), "{text}");
+        assert!(text.contains("| +U |") && text.contains("a\\n\\u{1b}[2Jb日本語... |"), "{text}");
         assert!(text.contains("     <NULL> |") && text.ends_with("Received a total of 1 row\n"), "{text}");
         let whole = written(&LiveTable::new(&columns, false, None));
         assert!(whole.contains("日本語日本語") && !whole.contains("op"), "{whole}");
