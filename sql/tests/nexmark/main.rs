@@ -2,6 +2,8 @@
 //! what DataFusion's batch engine makes of a query that was written for it separately (`expected/`), without windowing
 //! functions, watermarks or time attributes. `variants/` spells some of the queries in other ways, which must give the same.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
 mod oracle;
 mod stream;
 
