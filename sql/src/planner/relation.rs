@@ -8,7 +8,7 @@ use datafusion::{
     },
     sql::sqlparser::ast::{
         self, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned,
-        TableFactor,
+        TableFactor, TableVersion,
     },
 };
 use std::sync::Arc;

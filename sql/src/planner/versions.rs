@@ -1,10 +1,7 @@
 //! `FOR SYSTEM_TIME AS OF`: a table is looked up as it is now, so the time must be a processing time.
 
 use datafusion::{
-    common::{
-        Column, TableReference,
-        tree_node::{TreeNode, TreeNodeRecursion},
-    },
+    common::{Column, TableReference, tree_node::TreeNodeRecursion},
     logical_expr::{Expr, Join, LogicalPlan},
 };
 
