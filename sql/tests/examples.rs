@@ -187,10 +187,6 @@ fn what_is_not_there_is_refused_by_name() {
             "SELECT t.a FROM t JOIN u FOR SYSTEM_TIME AS OF t.ts AS c ON t.a = c.a",
             "FOR SYSTEM_TIME AS OF takes a processing time",
         ),
-        (
-            "SELECT TUMBLE_START(ts, INTERVAL '1' DAY), COUNT(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '1' DAY)",
-            "windows in GROUP BY are not supported",
-        ),
         ("SELECT CURRENT_WATERMARK(ts) FROM t", "CURRENT_WATERMARK is not supported"),
         ("SELECT a FROM t ORDER BY b", "must begin with a time attribute"),
         ("INSERT INTO u SELECT a, COUNT(*) FROM t GROUP BY a", "takes new rows only"),

@@ -103,10 +103,6 @@ pub fn unsupported(name: &str) -> Option<&'static str> {
         "SOURCE_WATERMARK" => {
             Some("SOURCE_WATERMARK is not supported: expected a watermark like ts - INTERVAL '5' SECOND")
         }
-        "TUMBLE" | "HOP" | "SESSION" | "TUMBLE_START" | "TUMBLE_END" | "TUMBLE_ROWTIME" | "HOP_START"
-        | "HOP_END" | "HOP_ROWTIME" | "SESSION_START" | "SESSION_END" | "SESSION_ROWTIME" => Some(
-            "windows in GROUP BY are not supported: expected FROM TABLE(TUMBLE(TABLE …)) GROUP BY window_start, window_end",
-        ),
         _ => None,
     }
 }
