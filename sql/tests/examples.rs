@@ -182,7 +182,7 @@ fn what_is_not_there_is_refused_by_name() {
             "NOT IN with a sub-query whose column may be NULL",
         ),
         ("SELECT * FROM t WHERE b = 1 OR a IN (SELECT a FROM u)", "IN or EXISTS within OR"),
-        ("SELECT CONT(a) FROM t", "unknown function `cont`; did you mean `COUNT`?"),
+        ("SELECT COUNTT(a) FROM t", "unknown function `countt`; did you mean `COUNT`?"),
         (
             "SELECT t.a FROM t JOIN u FOR SYSTEM_TIME AS OF t.ts AS c ON t.a = c.a",
             "FOR SYSTEM_TIME AS OF takes a processing time",
