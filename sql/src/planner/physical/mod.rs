@@ -86,6 +86,8 @@ pub struct PhysicalPlanner {
     props: ExecutionProps,
     /// Sources that may be read by several queries, by what they read.
     sources: BTreeMap<String, Rel>,
+    /// Aggregations of the INSERT that is being planned: one that is written twice is made once.
+    aggregations: Vec<(LogicalPlan, Rel)>,
     /// What filters ask of scans, by the scan's place in the plan.
     equal: BTreeMap<usize, Vec<(usize, ScalarValue)>>,
 }
@@ -112,6 +114,7 @@ impl PhysicalPlanner {
             options,
             props: ExecutionProps::new(),
             sources: BTreeMap::new(),
+            aggregations: Vec::new(),
             equal: BTreeMap::new(),
         }
     }
@@ -123,7 +126,14 @@ impl PhysicalPlanner {
             LogicalPlan::SubqueryAlias(alias) => self.query(&alias.input),
             LogicalPlan::Projection(projection) => self.projection(projection),
             LogicalPlan::Filter(filter) => self.filter(filter),
-            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Aggregate(aggregate) => {
+                if let Some((_, known)) = self.aggregations.iter().find(|(known, _)| known == plan) {
+                    return Ok(known.clone());
+                }
+                let made = self.aggregate(aggregate)?;
+                self.aggregations.push((plan.clone(), made.clone()));
+                Ok(made)
+            }
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Window(window) => self.window(window),

@@ -30,11 +30,11 @@ impl PhysicalPlanner {
         };
         let descriptor = &table.descriptor;
         let source = source_of(descriptor)?;
+        let equal = self.equal.remove(&place_of(scan)).unwrap_or_default();
         let all: Vec<usize> = (0..descriptor.schema.fields().len()).collect();
         let wanted = if source.is_replicable() {
             let projection = scan.projection.clone().unwrap_or_else(|| all.clone());
             let fields = wanted_fields(&projection, scan, exprs);
-            let equal = self.equal.remove(&place_of(scan)).unwrap_or_default();
             Scan { projection, fields, equal }
         } else {
             // Whoever reads this table in this job reads the same rows.

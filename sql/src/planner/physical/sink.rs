@@ -27,6 +27,8 @@ pub struct SinkTarget<'a> {
 impl PhysicalPlanner {
     /// Ends a query in a table.
     pub fn sink(&mut self, input: Rel, schema: &DFSchema, target: &SinkTarget<'_>) -> Planned<()> {
+        // The next query may read tables of the same names with other options.
+        self.aggregations.clear();
         let table = target.table;
         let columns = target.columns.as_ref().unwrap_or(&target.writable);
         let given = schema.fields().len();
