@@ -269,7 +269,7 @@ fn start_endless(command: &mut Command) -> (Stopped, Reader) {
 #[test]
 fn ctrl_c_stops_a_query_which_leaves_nothing_behind() {
     let server = Server::start();
-    for (signal, code) in [("-INT", 130), ("-TERM", 130)] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let (mut process, mut output) = start_endless(&mut server.sql(&["-e", ENDLESS]));
         let id = process.0.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());

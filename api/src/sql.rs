@@ -227,7 +227,7 @@ impl Preview {
     }
 }
 
-fn within<T: PartialOrd + Default + std::fmt::Display + From<u8>>(
+fn within<T: PartialOrd + std::fmt::Display + From<u8>>(
     field: &str,
     value: T,
     most: T,

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use arrow::{array::Array, error::ArrowError};
@@ -38,14 +38,14 @@ pub fn run(
     let collector = Arc::new(Mutex::new(move |batch: &ChangeBatch| match shown(batch) {
         Ok(rows) => take(rows),
         Err(error) => {
-            *failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(error.to_string());
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
             false
         }
     }));
     let sink = CollectSink::with_stop(collector, stop.clone());
     let job = compile_query(&request.script, &request.options, sink)?;
     local::run(&job, &request.options, folder, stop).map_err(|error| SqlError::new(error.to_string()))?;
-    let failure = failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     failure.map_or(Ok(()), |error| Err(SqlError::new(format!("rows cannot be shown: {error}"))))
 }
 

@@ -27,9 +27,6 @@ use self::{
 };
 use super::client::Client;
 
-/// What shells give for a process that SIGINT has ended.
-const EXIT_INTERRUPTED: u8 = 130;
-
 pub(super) fn command(server: &Arg) -> Command {
     Command::new("sql")
         .about("Execute SQL: in a shell, from a file, or from standard input")
@@ -141,7 +138,7 @@ fn interact(shell: &mut Shell, history: Option<PathBuf>) -> anyhow::Result<ExitC
                 Ok(Flow::Next) => {}
                 Ok(Flow::Interrupted) if !shell.signals.is_terminated() => break,
                 Ok(Flow::Quit) => return Ok(ExitCode::SUCCESS),
-                Ok(Flow::Interrupted) => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
+                Ok(Flow::Interrupted) => return Ok(ExitCode::from(shell.signals.exit_code())),
                 Err(failure) => {
                     report(shell, &failure, None, &text);
                     break;
@@ -198,7 +195,7 @@ fn run_piece(shell: &mut Shell, name: Option<&str>, text: &str, piece: &Range<us
     match shell.execute(&in_place(text, piece)) {
         Ok(Flow::Next) => None,
         Ok(Flow::Quit) => Some(ExitCode::SUCCESS),
-        Ok(Flow::Interrupted) => Some(ExitCode::from(EXIT_INTERRUPTED)),
+        Ok(Flow::Interrupted) => Some(ExitCode::from(shell.signals.exit_code())),
         Err(failure) => Some(report(shell, &failure, name, text)),
     }
 }

@@ -7,111 +7,13 @@ use headwater_sql::{
 
 use super::editor::Completion;
 
-const KEYWORDS: [&str; 103] = [
-    "ADD",
-    "ALL",
-    "ALTER",
-    "AND",
-    "ARRAY",
-    "AS",
-    "ASC",
-    "BEGIN",
-    "BETWEEN",
-    "BIGINT",
-    "BOOLEAN",
-    "BY",
-    "BYTES",
-    "CASE",
-    "CAST",
-    "CATALOG",
-    "CLEAR",
-    "COLUMNS",
-    "CREATE",
-    "CROSS",
-    "CUMULATE",
-    "CURRENT",
-    "DATABASE",
-    "DATE",
-    "DAY",
-    "DECIMAL",
-    "DELETE",
-    "DESC",
-    "DESCRIBE",
-    "DESCRIPTOR",
-    "DISTINCT",
-    "DOUBLE",
-    "DROP",
-    "ELSE",
-    "END",
-    "ENFORCED",
-    "EXCEPT",
-    "EXECUTE",
-    "EXISTS",
-    "EXIT",
-    "EXPLAIN",
-    "FALSE",
-    "FILTER",
-    "FLOAT",
-    "FOR",
-    "FROM",
-    "FULL",
-    "FUNCTION",
-    "FUNCTIONS",
-    "GROUP",
-    "HAVING",
-    "HELP",
-    "HOP",
-    "HOUR",
-    "IF",
-    "IN",
-    "INNER",
-    "INSERT",
-    "INT",
-    "INTERSECT",
-    "INTERVAL",
-    "INTO",
-    "IS",
-    "JOIN",
-    "KEY",
-    "LATERAL",
-    "LEFT",
-    "LIKE",
-    "LIMIT",
-    "MAP",
-    "METADATA",
-    "MINUTE",
-    "NOT",
-    "NULL",
-    "ON",
-    "OR",
-    "ORDER",
-    "OVER",
-    "PARTITION",
-    "PRIMARY",
-    "QUIT",
-    "RESET",
-    "RIGHT",
-    "ROW",
-    "SECOND",
-    "SELECT",
-    "SESSION",
-    "SET",
-    "SHOW",
-    "STATEMENT",
-    "STRING",
-    "SYSTEM_TIME",
-    "TABLE",
-    "TABLES",
-    "TEMPORARY",
-    "TIMESTAMP",
-    "TUMBLE",
-    "UNION",
-    "VALUES",
-    "VIEW",
-    "WATERMARK",
-    "WHERE",
-    "WITH",
-];
+const KEYWORDS: &str = "ADD ALL ALTER AND ARRAY AS ASC BEGIN BETWEEN BIGINT BOOLEAN BY BYTES CASE CAST CATALOG CLEAR \
+     COLUMNS CREATE CROSS CUMULATE CURRENT DATABASE DATE DAY DECIMAL DELETE DESC DESCRIBE DESCRIPTOR \
+     DISTINCT DOUBLE DROP ELSE END ENFORCED EXCEPT EXECUTE EXISTS EXIT EXPLAIN FALSE FILTER FLOAT FOR \
+     FROM FULL FUNCTION FUNCTIONS GROUP HAVING HELP HOP HOUR IF IN INNER INSERT INT INTERSECT \
+     INTERVAL INTO IS JOIN KEY LATERAL LEFT LIKE LIMIT MAP METADATA MINUTE NOT NULL ON OR ORDER OVER \
+     PARTITION PRIMARY QUIT RESET RIGHT ROW SECOND SELECT SESSION SET SHOW STATEMENT STRING \
+     SYSTEM_TIME TABLE TABLES TEMPORARY TIMESTAMP TUMBLE UNION VALUES VIEW WATERMARK WHERE WITH";
 
 /// What the word before the cursor may become, in the order of the alphabet.
 pub(super) fn complete(session: &Session, text: &str, cursor: usize) -> Completion {
@@ -123,7 +25,7 @@ pub(super) fn complete(session: &Session, text: &str, cursor: usize) -> Completi
     candidates.extend(tables.iter().flat_map(|table| first_column(session, &format!("DESCRIBE `{table}`"))));
     let is_upper = !word.contains(char::is_lowercase);
     let cased = |word: &str| if is_upper { word.to_uppercase() } else { word.to_lowercase() };
-    candidates.extend(KEYWORDS.iter().map(|keyword| cased(keyword)));
+    candidates.extend(KEYWORDS.split(' ').map(&cased));
     candidates.extend(first_column(session, "SHOW FUNCTIONS").iter().map(|function| cased(function)));
     let wanted = word.to_lowercase();
     candidates.retain(|candidate| !wanted.is_empty() && candidate.to_lowercase().starts_with(&wanted));

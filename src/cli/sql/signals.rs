@@ -13,8 +13,8 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What shells give for a process that SIGINT or SIGTERM has ended.
-const EXIT_INTERRUPTED: i32 = 130;
-const EXIT_TERMINATED: i32 = 143;
+const EXIT_INTERRUPTED: u8 = 130;
+const EXIT_TERMINATED: u8 = 143;
 
 /// What signals have asked for.
 #[derive(Clone, Default)]
@@ -49,7 +49,7 @@ impl Signals {
                     heard.is_terminated.fetch_or(exit == EXIT_TERMINATED, Relaxed);
                     if !heard.is_running.load(Relaxed) || heard.stop.swap(true, Relaxed) {
                         // Nothing runs that could stop, or it does not.
-                        process::exit(exit);
+                        process::exit(i32::from(exit));
                     }
                 }
             });
@@ -69,6 +69,11 @@ impl Signals {
     /// Set when what is running is to stop.
     pub(super) fn stop(&self) -> &Arc<AtomicBool> {
         &self.stop
+    }
+
+    /// What a process gives that a signal has stopped.
+    pub(super) fn exit_code(&self) -> u8 {
+        if self.is_terminated() { EXIT_TERMINATED } else { EXIT_INTERRUPTED }
     }
 
     /// Whether the process is to end, too.
