@@ -307,7 +307,7 @@ impl Session {
             planner.query(&plans.optimized).map_err(|error| error.at(planner_location(&insert.query)))?;
         let target =
             SinkTarget { table: &descriptor, writable, columns: (!columns.is_empty()).then_some(columns) };
-        planner.sink(rel, plans.optimized.schema(), &target).map_err(|error| error.at(at))?;
+        planner.sink(rel, &plans.optimized, &target).map_err(|error| error.at(at))?;
         Ok(plans)
     }
 

@@ -1,11 +1,12 @@
 //! Tables that are written.
 
+use arrow::datatypes::DataType;
 use datafusion::{
-    common::{Column, DFSchema},
-    logical_expr::{Expr, cast},
+    common::{Column, DFSchema, ScalarValue},
+    logical_expr::{Expr, LogicalPlan, cast},
 };
 
-use super::{PhysicalPlanner, Planned, Rel, by_columns};
+use super::{PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased};
 use crate::{
     connectors::{Accepts, TableDescriptor, sink_of},
     error::SqlError,
@@ -26,7 +27,8 @@ pub struct SinkTarget<'a> {
 
 impl PhysicalPlanner {
     /// Ends a query in a table.
-    pub fn sink(&mut self, input: Rel, schema: &DFSchema, target: &SinkTarget<'_>) -> Planned<()> {
+    pub fn sink(&mut self, input: Rel, query: &LogicalPlan, target: &SinkTarget<'_>) -> Planned<()> {
+        let schema = query.schema();
         // The next query may read tables of the same names with other options.
         self.aggregations.clear();
         let table = target.table;
@@ -44,7 +46,7 @@ impl PhysicalPlanner {
         let exprs: Vec<Expr> = target
             .writable
             .iter()
-            .map(|column| self.value_for(*column, columns, schema, table))
+            .map(|column| self.value_for(*column, columns, query, table))
             .collect::<Result<_, _>>()?;
         let fields = target.writable.iter().map(|column| {
             (None, std::sync::Arc::new(table.schema.field(*column).clone().with_nullable(true)))
@@ -83,13 +85,13 @@ impl PhysicalPlanner {
         &self,
         column: usize,
         columns: &[usize],
-        schema: &DFSchema,
+        query: &LogicalPlan,
         table: &TableDescriptor,
     ) -> Planned<Expr> {
-        let field = table.schema.field(column);
+        let (field, schema) = (table.schema.field(column), query.schema());
         let Some(place) = columns.iter().position(|given| *given == column) else {
             if field.is_nullable() {
-                let null = datafusion::common::ScalarValue::Null;
+                let null = ScalarValue::Null;
                 return Ok(cast(Expr::Literal(null, None), field.data_type().clone()));
             }
             return Err(SqlError::new(format!(
@@ -99,7 +101,7 @@ impl PhysicalPlanner {
             )));
         };
         let found = schema.field(place).data_type();
-        if !is_insertable(found, field.data_type()) {
+        if !is_insertable(found, field.data_type()) && !are_small_literals(query, place, field.data_type()) {
             return Err(SqlError::new(format!(
                 "column `{}` of `{}` is {}: the query's column {} is {}",
                 field.name(),
@@ -123,5 +125,35 @@ impl PhysicalPlanner {
                 None => return self.plan.nodes[node].name.clone(),
             }
         }
+    }
+}
+
+/// Whether a column of a query is written out as numbers, which are BIGINT here, and all of them fit into a smaller type.
+fn are_small_literals(query: &LogicalPlan, place: usize, data_type: &DataType) -> bool {
+    let fits = |expr: &Expr| {
+        let limit = match data_type {
+            DataType::Int8 => i64::from(i8::MAX),
+            DataType::Int16 => i64::from(i16::MAX),
+            DataType::Int32 => i64::from(i32::MAX),
+            _ => return false,
+        };
+        match unaliased(expr) {
+            Expr::Literal(ScalarValue::Int64(Some(value)), _) => (-limit - 1..=limit).contains(value),
+            Expr::Literal(value, _) => value.is_null(),
+            _ => false,
+        }
+    };
+    match query {
+        LogicalPlan::Projection(projection) => match unaliased(&projection.expr[place]) {
+            Expr::Column(column) => projection
+                .input
+                .schema()
+                .maybe_index_of_column(column)
+                .is_some_and(|place| are_small_literals(&projection.input, place, data_type)),
+            literal => fits(literal),
+        },
+        LogicalPlan::SubqueryAlias(alias) => are_small_literals(&alias.input, place, data_type),
+        LogicalPlan::Values(values) => values.values.iter().all(|row| fits(&row[place])),
+        _ => false,
     }
 }
