@@ -1,4 +1,4 @@
-//! What a SQL operator implements. A task is a chain of them; [`crate::task`] drives it.
+//! What a SQL operator implements. A task is a chain of them; [`crate::runtime`] drives it.
 
 use headwater_actors::{
     context::{TaskContext, TaskError},

@@ -1,7 +1,7 @@
 //! Joins: regular ones of two changelogs, interval, window and lookup joins.
 //!
 //! All of them collect pairs of rows with equal keys, evaluate what else the condition asks for over all pairs at once, and take the
-//! columns of the result from both sides ([`assemble`]). Rows are kept as bytes, packed by key ([`packed`], [`keyed_rows`]).
+//! columns of the result from both sides (`assemble.rs`). Rows are kept as bytes, packed by key (`packed.rs`, `keyed_rows.rs`).
 
 mod assemble;
 mod interval;
