@@ -12,7 +12,7 @@ use clap::Parser;
 use headwater::{
     core::{
         job::{ArgValue, Args, JobSpec},
-        options::JobOptions,
+        options::{JobOptions, StateBackend},
     },
     stream::ProgramRegistry,
 };
@@ -166,7 +166,11 @@ fn run_apart(options: &Options, query: &Query) -> anyhow::Result<Run> {
 
 fn run_here(options: &Options, query: &Query) -> anyhow::Result<Run> {
     let folder = tempfile::tempdir()?;
-    let job_options = JobOptions { parallelism: options.parallelism, ..JobOptions::default() };
+    let job_options = JobOptions {
+        parallelism: options.parallelism,
+        state_backend: StateBackend::HashMap,
+        ..JobOptions::default()
+    };
     let script = script_of(options, query, folder.path())?;
     let spec = JobSpec {
         name: query.name.to_owned(),
