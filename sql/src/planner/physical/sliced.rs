@@ -1,15 +1,16 @@
 //! GROUP BY over a windowing table function: the aggregation takes over the assignment of windows, so that overlapping
 //! ones cost no more than one row each.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::{
     common::Column,
     logical_expr::{Aggregate, Expr, Filter, LogicalPlan, Projection, SubqueryAlias},
 };
 
-use super::{PhysicalPlanner, Planned, calc::unaliased};
+use super::{PhysicalPlanner, Planned, calc::unaliased, shown};
 use crate::{
+    error::SqlError,
     operators::{aggregate::WindowProperty, window::WindowTime},
     planner::{
         nodes::{Tvf, WindowTvfNode},
@@ -76,6 +77,9 @@ impl PhysicalPlanner {
         {
             return Ok(None);
         }
+        if is_session {
+            check_session_keys(aggregate, &stripped, is_plain_key)?;
+        }
         let input = self.query(&stripped.plan)?;
         // The time column is found where the plan without the function has it.
         let place = stripped.plan.schema().index_of_column(&stripped.time).map_err(sql_error)?;
@@ -116,6 +120,10 @@ fn strip(plan: &LogicalPlan) -> Option<Stripped<'_>> {
         }
         LogicalPlan::Filter(filter) => {
             let below = strip(&filter.input)?;
+            if matches!(below.node.tvf, Tvf::Session { .. }) {
+                // Sessions are made of all rows, also of those that are left out later.
+                return None;
+            }
             let is_about_window = filter
                 .predicate
                 .column_refs()
@@ -162,6 +170,46 @@ fn strip(plan: &LogicalPlan) -> Option<Stripped<'_>> {
             };
             let plan = Projection::try_new(exprs, Arc::new(below.plan)).ok()?;
             Some(Stripped { plan: LogicalPlan::Projection(plan), node: below.node, time, window })
+        }
+        _ => None,
+    }
+}
+
+/// Sessions are found per key of the aggregation: refuses those that are divided by other columns.
+fn check_session_keys(
+    aggregate: &Aggregate,
+    stripped: &Stripped<'_>,
+    is_of_window: impl Fn(usize) -> bool,
+) -> Planned<()> {
+    let keys = aggregate.group_expr.iter().enumerate().filter(|(key, _)| !is_of_window(*key));
+    let keys: Option<BTreeSet<usize>> = keys.map(|(_, expr)| origin(&aggregate.input, expr)).collect();
+    let input = stripped.node.input.schema();
+    let partition: Option<BTreeSet<usize>> = stripped
+        .node
+        .partition
+        .iter()
+        .map(|expr| if let Expr::Column(column) = expr { input.maybe_index_of_column(column) } else { None })
+        .collect();
+    if keys.is_some() && keys == partition {
+        return Ok(());
+    }
+    let partition = shown(&stripped.node.partition);
+    Err(SqlError::new(format!("sessions are divided by [{partition}]: the aggregation has other keys"))
+        .hint("expected GROUP BY of the columns behind PARTITION BY in SESSION, window_start and window_end"))
+}
+
+/// The column of a windowing table function's input that an expression over its output is.
+fn origin(plan: &LogicalPlan, expr: &Expr) -> Option<usize> {
+    let Expr::Column(column) = unaliased(expr) else { return None };
+    let index = plan.schema().maybe_index_of_column(column)?;
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => {
+            let column = Column::from(alias.input.schema().qualified_field(index));
+            origin(&alias.input, &Expr::Column(column))
+        }
+        LogicalPlan::Projection(projection) => origin(&projection.input, &projection.expr[index]),
+        LogicalPlan::Extension(extension) => {
+            extension.node.as_any().downcast_ref::<WindowTvfNode>().map(|_| index)
         }
         _ => None,
     }
