@@ -51,9 +51,12 @@ impl<'a> Scanner<'a> {
     /// Takes this byte, if it is next.
     #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        let is_next = self.peek() == byte;
-        self.at += usize::from(is_next);
-        is_next
+        // Without a branch, adding the comparison's result, rustc 1.95 makes a loop of this that never advances.
+        if self.peek() != byte {
+            return false;
+        }
+        self.at += 1;
+        true
     }
 
     #[cold]
