@@ -21,5 +21,5 @@ pub mod source;
 pub mod task;
 pub mod walk;
 pub mod watermark;
-mod wiring;
+pub mod wiring;
 pub mod worker;

@@ -8,18 +8,17 @@ use crate::exchange::{GateSignal, Receiver, Sender, channel};
 
 /// The channel ends of one task.
 #[derive(Default)]
-pub(crate) struct Wiring {
+pub struct Wiring {
+    /// Wakes the task.
     pub signal: Arc<GateSignal>,
-    /// Each with the task that it comes from.
+    /// By edge: each with the task that it comes from.
     pub inputs: BTreeMap<u32, Vec<(SubtaskId, Receiver)>>,
+    /// By edge: in the order of the tasks downstream.
     pub outputs: BTreeMap<u32, Vec<Sender>>,
 }
 
 /// Makes all channels among the given subtasks, which are whole regions.
-pub(crate) fn wire(
-    graph: &JobGraph,
-    subtasks: impl Iterator<Item = SubtaskId>,
-) -> BTreeMap<SubtaskId, Wiring> {
+pub fn wire(graph: &JobGraph, subtasks: impl Iterator<Item = SubtaskId>) -> BTreeMap<SubtaskId, Wiring> {
     let mut wiring: BTreeMap<SubtaskId, Wiring> =
         subtasks.map(|subtask| (subtask, Wiring::default())).collect();
     for (index, edge) in (0u32..).zip(&graph.edges) {

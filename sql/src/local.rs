@@ -1,43 +1,44 @@
 //! Runs a query here and now, in one thread and without a coordinator: for previews and SELECTs. Nothing is kept of it.
 
 use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    future::poll_fn,
     path::Path,
-    rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::Poll,
     time::Duration,
 };
 
 use headwater_actors::{
     context::{TaskContext, TaskError},
-    exchange::{GateSignal, Receiver, Sender, channel},
     gate::InputGate,
     operator::{Invokable, JobCode},
     output::Output,
     task::{Surroundings, Task, TaskIdentity},
+    wiring::{Wiring, wire},
 };
 use headwater_core::{
-    checkpoint::ChannelId,
     execution::ExecutionState,
     gateway::{CoordinatorGateway, FromWorker},
-    ids::{ExecutionAttemptId, JobId, SubtaskId},
+    ids::{ExecutionAttemptId, JobId},
     options::{JobOptions, StateBackend},
     time::SystemClock,
 };
 use headwater_state::{Blocking, StateEnv};
-use tokio::{sync::mpsc::unbounded_channel, task::LocalSet, time::timeout};
+use tokio::{
+    sync::mpsc::unbounded_channel,
+    task::{JoinSet, LocalSet},
+    time::timeout,
+};
 
 use crate::{
     batch::ChangeBatch,
     connectors::{Accepts, TableSink, TableWriter},
     runtime::SqlJob,
 };
+
+/// How often it is looked whether more rows are wanted.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Takes results as they come; `false` says that no more are wanted.
 pub type Collector = Arc<Mutex<dyn FnMut(&ChangeBatch) -> bool + Send>>;
@@ -129,8 +130,8 @@ async fn run_tasks(
     let state = StateEnv::open(folder)?;
     let id = JobId::random();
     let ends = Arc::new(Ends(Mutex::new(0)));
-    let mut wiring = wire(graph);
-    let failure: Rc<RefCell<Option<TaskError>>> = Rc::default();
+    let mut wiring = wire(graph, graph.subtasks());
+    let mut tasks = JoinSet::new();
     let mut commands = Vec::new();
     for subtask in graph.subtasks() {
         let Wiring { signal, inputs, outputs } = wiring.remove(&subtask).unwrap_or_default();
@@ -161,49 +162,17 @@ async fn run_tasks(
             Surroundings { clock: Arc::new(SystemClock), blocking: Blocking::default(), commands: receiver };
         let identity = TaskIdentity { job: id, attempt, coordinator: ends.clone() };
         let task = Task::new(identity, code, gate, output, counters, surroundings);
-        let failure = failure.clone();
-        tokio::task::spawn_local(async move {
-            if let Err(error) = task.run().await {
-                failure.borrow_mut().get_or_insert(error);
-            }
-        });
+        tasks.spawn_local(task.run());
     }
     let all = commands.len();
-    let is_over = || {
-        stop.load(Relaxed)
-            || failure.borrow().is_some()
-            || *ends.0.lock().unwrap_or_else(PoisonError::into_inner) >= all
-    };
-    // The tasks run on this thread: whenever they pause, this has a look.
+    let is_over = || stop.load(Relaxed) || *ends.0.lock().unwrap_or_else(PoisonError::into_inner) >= all;
+    // The tasks run on this thread. One that ends by itself has failed: at the end of their input they wait to be told.
     while !is_over() {
-        let looked = poll_fn(|_| if is_over() { Poll::Ready(()) } else { Poll::Pending });
-        let _ = timeout(Duration::from_millis(5), looked).await;
-    }
-    drop(commands);
-    failure.take().map_or(Ok(()), Err)
-}
-
-/// The channel ends of one task.
-#[derive(Default)]
-struct Wiring {
-    signal: Arc<GateSignal>,
-    inputs: BTreeMap<u32, Vec<(SubtaskId, Receiver)>>,
-    outputs: BTreeMap<u32, Vec<Sender>>,
-}
-
-fn wire(graph: &headwater_core::graph::JobGraph) -> BTreeMap<SubtaskId, Wiring> {
-    let mut wiring: BTreeMap<SubtaskId, Wiring> =
-        graph.subtasks().map(|subtask| (subtask, Wiring::default())).collect();
-    for (index, edge) in (0u32..).zip(&graph.edges) {
-        for (from, to) in graph.channels(edge) {
-            let id = ChannelId { edge: index, from: from.index, to: to.index };
-            let Some(downstream) = wiring.get_mut(&to) else { continue };
-            let (sender, receiver) = channel(id, downstream.signal.clone());
-            downstream.inputs.entry(index).or_default().push((from, receiver));
-            if let Some(upstream) = wiring.get_mut(&from) {
-                upstream.outputs.entry(index).or_default().push(sender);
-            }
+        match timeout(LOOK_INTERVAL, tasks.join_next()).await {
+            Ok(Some(Ok(ended))) => drop(ended?),
+            Ok(Some(Err(panicked))) => return Err(TaskError::Function(panicked.to_string())),
+            Ok(None) | Err(_) => {}
         }
     }
-    wiring
+    Ok(())
 }

@@ -159,18 +159,6 @@ impl RowCodec {
         self.converter.convert_rows(rows)
     }
 
-    /// Decodes rows into a batch. `schema` has the codec's types.
-    pub fn decode_batch<'a>(
-        &self,
-        schema: &SchemaRef,
-        rows: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<RecordBatch, ArrowError> {
-        let mut count = 0;
-        let columns = self.decode(rows.into_iter().inspect(|_| count += 1))?;
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
-        RecordBatch::try_new_with_options(schema.clone(), columns, &options)
-    }
-
     /// The types of the columns.
     pub fn types(&self) -> &[DataType] {
         &self.types

@@ -8,7 +8,7 @@ use crate::{error::SqlError, planner::PlanOptions};
 
 /// What SQL has of options, and what they take.
 const SQL_OPTIONS: [(&str, Takes); 14] = [
-    ("execution.runtime-mode", Takes::OneOf(&["streaming", "batch"])),
+    ("execution.runtime-mode", Takes::OneOf(&["streaming"])),
     ("pipeline.name", Takes::Text),
     ("sql-client.execution.result-mode", Takes::OneOf(&["table", "changelog", "tableau"])),
     ("sql-client.display.max-column-width", Takes::Number),
@@ -109,9 +109,6 @@ impl Settings {
                 Some("two_phase") => true,
                 _ => options.parallelism > 1,
             },
-            is_batch: self
-                .get("execution.runtime-mode")
-                .is_some_and(|mode| mode.eq_ignore_ascii_case("batch")),
         }
     }
 }

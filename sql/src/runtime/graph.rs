@@ -84,16 +84,25 @@ impl StreamPlan {
         self.nodes.push(node);
         self.nodes.len() - 1
     }
+}
 
-    fn parallelism(&self, id: NodeId, options: &JobOptions) -> u32 {
-        let node = &self.nodes[id];
-        let is_single = node.inputs.iter().any(|(_, distribution)| *distribution == Distribution::Single);
-        match node.parallelism {
-            Some(parallelism) => parallelism,
-            None if is_single => 1,
-            None => options.parallelism,
-        }
+/// How many subtasks a node has, whose inputs have these. One that takes rows as they come has as many as its input: dealing them
+/// out in turn would lose their order, and with it that of changes to the same row.
+fn parallelism_of(node: &Node, inputs: &[(u32, bool)], options: &JobOptions) -> u32 {
+    let wants =
+        |wanted: fn(&Distribution) -> bool| node.inputs.iter().any(|(_, distribution)| wanted(distribution));
+    if let Some(parallelism) = node.parallelism {
+        return parallelism;
     }
+    if wants(|distribution| *distribution == Distribution::Single) {
+        return 1;
+    }
+    if wants(|distribution| matches!(distribution, Distribution::Hash(_))) {
+        return options.parallelism;
+    }
+    let most = inputs.iter().map(|(parallelism, _)| *parallelism).max().unwrap_or(options.parallelism);
+    let is_even = inputs.iter().all(|(parallelism, _)| *parallelism == most);
+    if is_even || inputs.iter().all(|(_, is_updating)| !is_updating) { most } else { 1 }
 }
 
 /// A vertex: a chain of nodes, the first of which has the vertex's inputs.
@@ -119,8 +128,13 @@ impl SqlJob {
         let mut vertices: Vec<VertexPlan> = Vec::new();
         let mut parallelisms: Vec<u32> = Vec::new();
         let mut edges = Vec::new();
-        for (id, node) in plan.nodes.iter().enumerate() {
-            let parallelism = plan.parallelism(id, options);
+        for node in &plan.nodes {
+            let inputs: Vec<(u32, bool)> = node
+                .inputs
+                .iter()
+                .map(|(input, _)| (parallelisms[vertex_of[*input]], plan.nodes[*input].is_updating))
+                .collect();
+            let parallelism = parallelism_of(node, &inputs, options);
             if let [(input, distribution)] = node.inputs.as_slice()
                 && consumers[*input] == 1
                 && parallelisms[vertex_of[*input]] == parallelism
@@ -178,11 +192,6 @@ fn is_chainable(distribution: &Distribution, parallelism: u32, upstream: &Vertex
     *distribution == Distribution::Any || (parallelism == 1 && !is_source)
 }
 
-/// The names of a job's vertices, in order.
-pub fn vertex_names(graph: &JobGraph) -> Vec<String> {
-    graph.vertices.iter().map(|vertex| vertex.name.clone()).collect()
-}
-
 /// The part of a name that can stand in a file's name: the operator without its arguments.
 fn slug(name: &str) -> String {
     let name = name.split(['(', '[']).next().unwrap_or_default();
@@ -202,5 +211,52 @@ impl JobCode for SqlJob {
             }
             _ => Invokable::Operator(Box::new(OperatorTask::open(plan, &context)?)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(parallelism: Option<u32>, inputs: Vec<(NodeId, Distribution)>) -> Node {
+        let schema = Arc::new(arrow::datatypes::Schema::empty());
+        let factory = crate::operators::calc::CalcFactory::new(None, None, schema.clone());
+        Node {
+            name: format!("Calc({})", inputs.len()),
+            kind: NodeKind::Operator(Arc::new(factory)),
+            inputs,
+            parallelism,
+            schema,
+            is_updating: true,
+            state: String::new(),
+            idle_timeout_ms: None,
+        }
+    }
+
+    fn parallelisms(plan: &StreamPlan) -> Vec<u32> {
+        let options = JobOptions { parallelism: 4, ..JobOptions::default() };
+        let job = SqlJob::new(plan, &options).unwrap();
+        job.graph().vertices.iter().map(|vertex| vertex.parallelism).collect()
+    }
+
+    #[test]
+    fn rows_that_one_subtask_has_put_into_an_order_are_not_dealt_out_again() {
+        let mut plan = StreamPlan::default();
+        let source = plan.add(node(None, Vec::new()));
+        let sorted = plan.add(node(None, vec![(source, Distribution::Single)]));
+        let projected = plan.add(node(None, vec![(sorted, Distribution::Any)]));
+        assert_eq!(parallelisms(&plan), [4, 1], "what follows the sort is chained to it");
+        let keyed = plan.add(node(None, vec![(projected, Distribution::Hash(vec![0]))]));
+        plan.add(node(None, vec![(keyed, Distribution::Any)]));
+        assert_eq!(parallelisms(&plan), [4, 1, 4]);
+    }
+
+    #[test]
+    fn changes_of_uneven_inputs_come_together_in_one_subtask() {
+        let mut plan = StreamPlan::default();
+        let one = plan.add(node(Some(1), Vec::new()));
+        let many = plan.add(node(None, Vec::new()));
+        plan.add(node(None, vec![(one, Distribution::Any), (many, Distribution::Any)]));
+        assert_eq!(parallelisms(&plan), [1, 4, 1]);
     }
 }

@@ -6,5 +6,5 @@ mod partition;
 mod task;
 mod watermark;
 
-pub use graph::{Distribution, Node, NodeId, NodeKind, SqlJob, StreamPlan, vertex_names};
+pub use graph::{Distribution, Node, NodeId, NodeKind, SqlJob, StreamPlan};
 pub use watermark::WatermarkSpec;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_core::options::JobOptions;
 
-use super::{JobRequest, Outcome, Session};
+use super::{Outcome, Session};
 use crate::{
     connectors::TableSink,
     error::SqlError,
@@ -33,12 +33,7 @@ pub fn compile_job(script: &str, options: &JobOptions) -> Result<Compiled, SqlEr
             return Err(SqlError::new("a job's script ends with INSERT or a statement set").at(last.location));
         }
     };
-    let Outcome::Job(JobRequest { name, options, .. }) = session.job(&last, inserts)? else {
-        return Err(SqlError::new("a job's script ends with INSERT or a statement set"));
-    };
-    let plan = session.plan_inserts(inserts, &options).map_err(|error| error.at(last.location))?;
-    let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
-    Ok(Compiled { name, job, options })
+    session.compile(inserts).map_err(|error| error.at(last.location))
 }
 
 /// Compiles the script of a query, whose results go to `sink`. Everything runs in one subtask.

@@ -320,17 +320,22 @@ impl Session {
     }
 
     fn job(&self, statement: &Statement, inserts: &[Insert]) -> Result<Outcome, SqlError> {
+        let Compiled { name, options, .. } = self.compile(inserts)?;
+        let is_synchronous =
+            self.settings.get("table.dml-sync").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        Ok(Outcome::Job(JobRequest { name, script: self.script(&statement.text), options, is_synchronous }))
+    }
+
+    fn compile(&self, inserts: &[Insert]) -> Result<Compiled, SqlError> {
         let options = self.settings.job_options(self.options.clone())?;
         let plan = self.plan_inserts(inserts, &options)?;
-        SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
+        let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
         let tables: Vec<String> = inserts.iter().map(|insert| insert.table.to_string()).collect();
         let name = match self.settings.get("pipeline.name") {
             Some(name) => name.to_owned(),
             None => format!("insert-into_{}", tables.join(",")),
         };
-        let is_synchronous =
-            self.settings.get("table.dml-sync").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        Ok(Outcome::Job(JobRequest { name, script: self.script(&statement.text), options, is_synchronous }))
+        Ok(Compiled { name, job, options })
     }
 
     fn query(&self, statement: &Statement, query: &Query) -> Result<QueryRequest, SqlError> {

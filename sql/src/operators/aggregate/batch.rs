@@ -1,6 +1,7 @@
 //! One batch, aggregated by itself.
 
 use arrow::array::{ArrayRef, BooleanArray};
+use hashbrown::HashMap;
 use headwater_actors::context::TaskError;
 
 use super::{
@@ -10,9 +11,13 @@ use super::{
     distinct::{DistinctSet, filter_of},
     groups::Groups,
     partial,
-    rows::{Gone, Rows, accumulate},
+    rows::{Rows, accumulate},
 };
-use crate::{batch::ChangeBatch, operator::failed, rows::Keys};
+use crate::{
+    batch::ChangeBatch,
+    operator::failed,
+    rows::{Keys, RowBytes},
+};
 
 /// The aggregates of an operator, and how their states are kept.
 #[derive(Clone)]
@@ -32,8 +37,8 @@ pub(super) struct Delta {
     pub cells: Vec<Vec<Cell>>,
     /// By group: how many more rows there are.
     pub rows: Vec<i64>,
-    /// What was taken back from lists, with the aggregate.
-    pub gone: Vec<(usize, Vec<Gone>)>,
+    /// By group: what was taken back from lists, with the aggregate.
+    pub gone: HashMap<u32, Vec<(usize, RowBytes)>>,
 }
 
 impl Aggregates {
@@ -107,10 +112,10 @@ impl Aggregates {
                 active: novelties[index].as_ref().or(filter),
             };
             let column = call.argument.map(|argument| batch.rows.column(argument));
-            let removed = accumulate(call, self.representations[index], column, &rows, &mut cells[index])
+            let taken_back = accumulate(call, self.representations[index], column, &rows, &mut cells[index])
                 .map_err(failed)?;
-            if !removed.is_empty() {
-                gone.push((index, removed));
+            for (group, value) in taken_back {
+                gone.entry(group).or_default().push((index, value));
             }
         }
         Ok(())
@@ -123,12 +128,8 @@ impl Aggregates {
             let change = std::mem::replace(&mut delta.cells[index][id], empty);
             state[index].merge(change, &call.function);
         }
-        for (index, gone) in &delta.gone {
-            for (group, value) in gone {
-                if *group as usize == id {
-                    state[*index].retract_from_list(value);
-                }
-            }
+        for (index, value) in delta.gone.remove(&(id as u32)).unwrap_or_default() {
+            state[index].retract_from_list(&value);
         }
     }
 }
@@ -140,7 +141,7 @@ impl Delta {
             ids: Vec::new(),
             cells: Vec::new(),
             rows: Vec::new(),
-            gone: Vec::new(),
+            gone: HashMap::new(),
         }
     }
 

@@ -95,6 +95,10 @@ impl PhysicalPlanner {
 
     fn grouped(&mut self, prepared: Prepared) -> Planned {
         let Prepared { input, keys, calls, output } = prepared;
+        if self.options.ttl_ms.is_some() && calls.iter().any(|call| call.is_distinct) {
+            return Err(SqlError::new("DISTINCT aggregates with `table.exec.state.ttl` are not supported: what was seen would outlive its key")
+                .hint("de-duplicate the rows first, or keep the state for ever"));
+        }
         let key_columns: Vec<usize> = (0..keys).collect();
         let title = format!("groupBy=[{}]", names(&output, &key_columns));
         let result = Rel {

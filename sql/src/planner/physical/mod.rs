@@ -42,8 +42,6 @@ pub struct PlanOptions {
     pub idle_timeout_ms: Option<u64>,
     /// Whether aggregation begins before the shuffle where it can.
     pub is_two_phase: bool,
-    /// Whether all sources end and results are wanted at the end only.
-    pub is_batch: bool,
 }
 
 /// What is known of a column beyond its type.

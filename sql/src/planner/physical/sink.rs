@@ -63,10 +63,17 @@ impl PhysicalPlanner {
             ))
             .hint("aggregate by window, so that each result is final, or write to a connector that takes changelogs, such as `print`"));
         }
-        let distribution = if rows.is_updating && !table.primary_key.is_empty() {
-            by_columns(&table.primary_key)
-        } else {
-            Distribution::Any
+        let is_fixed = sink.parallelism().is_some_and(|parallelism| parallelism > 1);
+        let distribution = match &rows.unique {
+            _ if !rows.is_updating => Distribution::Any,
+            _ if !table.primary_key.is_empty() => by_columns(&table.primary_key),
+            Some(unique) if is_fixed => by_columns(unique),
+            None if is_fixed => {
+                let message = format!("`{}` has its own parallelism, and its rows are updated", table.name);
+                return Err(SqlError::new(message)
+                    .hint("declare PRIMARY KEY (…) NOT ENFORCED, so that changes of a row stay in order"));
+            }
+            _ => Distribution::Any,
         };
         self.plan.add(Node {
             name: format!("Sink(table=[{}])", table.name),
