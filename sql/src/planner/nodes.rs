@@ -8,6 +8,8 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore},
 };
 
+use crate::operators::window::WindowKind;
+
 /// The columns that a windowing table function adds.
 pub const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
 
@@ -22,37 +24,14 @@ pub struct WatermarkNode {
     pub watermark: Expr,
 }
 
-/// Which windowing table function, with lengths in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
+/// Which windowing table function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tvf {
-    /// `TUMBLE`.
-    Tumble {
-        /// The windows' length.
-        size: i64,
-        /// Where they are aligned.
-        offset: i64,
-    },
-    /// `HOP`.
-    Hop {
-        /// The windows' length.
-        size: i64,
-        /// From one to the next.
-        slide: i64,
-        /// Where they are aligned.
-        offset: i64,
-    },
-    /// `CUMULATE`.
-    Cumulate {
-        /// The longest window's length.
-        max: i64,
-        /// From one to the next longer one.
-        step: i64,
-        /// Where they are aligned.
-        offset: i64,
-    },
+    /// `TUMBLE`, `HOP` or `CUMULATE`.
+    Aligned(WindowKind),
     /// `SESSION`.
     Session {
-        /// The pause that ends a session.
+        /// The pause that ends a session, in milliseconds.
         gap: i64,
     },
 }
@@ -61,9 +40,9 @@ impl Tvf {
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Tumble { .. } => "TUMBLE",
-            Self::Hop { .. } => "HOP",
-            Self::Cumulate { .. } => "CUMULATE",
+            Self::Aligned(WindowKind::Tumble { .. }) => "TUMBLE",
+            Self::Aligned(WindowKind::Hop { .. }) => "HOP",
+            Self::Aligned(WindowKind::Cumulate { .. }) => "CUMULATE",
             Self::Session { .. } => "SESSION",
         }
     }

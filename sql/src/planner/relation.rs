@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::nodes::{LookupNode, Tvf, WindowTvfNode, index_of};
 use crate::{
     error::{Location, SqlError},
+    operators::window::WindowKind,
     parser::{TableArgument, TableRelation},
 };
 
@@ -217,7 +218,10 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
         "TUMBLE" => {
             let size = interval(arguments.required(&["SIZE"], "the windows' size")?, "the size")?;
             let offset = arguments.take(&["OFFSET"]).map(|expr| interval(expr, "the offset")).transpose()?;
-            Tvf::Tumble { size: positive(size, "the size")?, offset: offset.unwrap_or(0) }
+            Tvf::Aligned(WindowKind::Tumble {
+                size: positive(size, "the size")?,
+                offset: offset.unwrap_or(0),
+            })
         }
         "HOP" => {
             let slide = interval(arguments.required(&["SLIDE"], "the slide")?, "the slide")?;
@@ -230,7 +234,7 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
                 );
                 return Err(refused(SqlError::new(message).at(location)));
             }
-            Tvf::Hop { size, slide, offset: offset.unwrap_or(0) }
+            Tvf::Aligned(WindowKind::Hop { size, slide, offset: offset.unwrap_or(0) })
         }
         "CUMULATE" => {
             let step = interval(arguments.required(&["STEP"], "the step")?, "the step")?;
@@ -243,7 +247,7 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
                 );
                 return Err(refused(SqlError::new(message).at(location)));
             }
-            Tvf::Cumulate { max, step, offset: offset.unwrap_or(0) }
+            Tvf::Aligned(WindowKind::Cumulate { max, step, offset: offset.unwrap_or(0) })
         }
         _ => {
             let gap = interval(arguments.required(&["GAP"], "the gap")?, "the gap")?;

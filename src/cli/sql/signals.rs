@@ -6,15 +6,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread,
 };
 
-use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use crate::cli::interrupt::{Heard, hear};
 
-/// What shells give for a process that SIGINT or SIGTERM has ended.
-const EXIT_INTERRUPTED: u8 = 130;
-const EXIT_TERMINATED: u8 = 143;
+/// What shells give for a process that a signal has ended.
+fn exit_code_of(signal: Heard) -> u8 {
+    match signal {
+        Heard::Interrupt => 130,
+        Heard::Terminate => 143,
+    }
+}
 
 /// What signals have asked for.
 #[derive(Clone, Default)]
@@ -28,32 +30,15 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens from now on.
     pub(super) fn listen() -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot listen for signals")?;
-        let (mut interrupt, mut terminate) = {
-            let _within = runtime.enter();
-            let listen = |kind| signal(kind).context("cannot listen for signals");
-            (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
-        };
         let signals = Self::default();
         let heard = signals.clone();
-        thread::spawn(move || {
-            runtime.block_on(async {
-                loop {
-                    let exit = tokio::select! {
-                        _ = interrupt.recv() => EXIT_INTERRUPTED,
-                        _ = terminate.recv() => EXIT_TERMINATED,
-                    };
-                    heard.is_terminated.fetch_or(exit == EXIT_TERMINATED, Relaxed);
-                    if !heard.is_running.load(Relaxed) || heard.stop.swap(true, Relaxed) {
-                        // Nothing runs that could stop, or it does not.
-                        process::exit(i32::from(exit));
-                    }
-                }
-            });
-        });
+        hear(move |signal| {
+            heard.is_terminated.fetch_or(signal == Heard::Terminate, Relaxed);
+            if !heard.is_running.load(Relaxed) || heard.stop.swap(true, Relaxed) {
+                // Nothing runs that could stop, or it does not.
+                process::exit(i32::from(exit_code_of(signal)));
+            }
+        })?;
         Ok(signals)
     }
 
@@ -73,7 +58,7 @@ impl Signals {
 
     /// What a process gives that a signal has stopped.
     pub(super) fn exit_code(&self) -> u8 {
-        if self.is_terminated() { EXIT_TERMINATED } else { EXIT_INTERRUPTED }
+        exit_code_of(if self.is_terminated() { Heard::Terminate } else { Heard::Interrupt })
     }
 
     /// Whether the process is to end, too.

@@ -16,7 +16,7 @@ pub enum WindowTime {
 }
 
 /// The windowing table functions but for SESSION, with lengths in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WindowKind {
     /// Windows side by side.
     Tumble {

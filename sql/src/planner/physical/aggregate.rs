@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::{
     common::{DFSchema, ScalarValue},
-    logical_expr::{Aggregate, Expr},
+    logical_expr::{Aggregate, Expr, ExprSchemable},
 };
 
 use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields};
@@ -19,7 +19,7 @@ use crate::{
         calc::CalcFactory,
         window::WindowTime,
     },
-    planner::aggregates::function_of,
+    planner::{aggregates::function_of, sql_error},
     runtime::Distribution,
 };
 
@@ -59,38 +59,42 @@ impl PhysicalPlanner {
         }
     }
 
-    /// Calculates keys and arguments.
     fn prepare(&mut self, input: &Rel, aggregate: &Aggregate, schema: &DFSchema) -> Planned<Prepared> {
         let keys = aggregate.group_expr.len();
-        let mut exprs: Vec<Expr> = aggregate.group_expr.clone();
-        let mut calls = Vec::new();
-        for (index, expr) in aggregate.aggr_expr.iter().enumerate() {
-            let result_type = aggregate.schema.field(keys + index).data_type().clone();
-            calls.push(call_of(expr, result_type, &mut exprs)?);
-        }
+        let (input, calls) = self.arguments(input, schema, aggregate, aggregate.group_expr.clone())?;
+        Ok(Prepared { input, keys, calls, output: super::nullable(&aggregate.schema) })
+    }
+
+    /// Calculates these expressions, and behind them what the aggregates need; then the aggregates over that.
+    pub(super) fn arguments(
+        &mut self,
+        input: &Rel,
+        schema: &DFSchema,
+        aggregate: &Aggregate,
+        mut exprs: Vec<Expr>,
+    ) -> Planned<(Rel, Vec<AggregateCall>)> {
+        let results = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
+        let mut calls = aggregate
+            .aggr_expr
+            .iter()
+            .zip(results)
+            .map(|(expr, result)| call_of(expr, result.data_type().clone(), &mut exprs))
+            .collect::<Planned<Vec<_>>>()?;
         let fields: Vec<_> = exprs
             .iter()
             .enumerate()
             .map(|(index, expr)| {
-                use datafusion::logical_expr::ExprSchemable;
-                let data_type = expr.get_type(schema).map_err(crate::planner::sql_error)?;
-                Ok((format!("${index}"), data_type))
+                let data_type = expr.get_type(schema).map_err(sql_error)?;
+                Ok((None, Arc::new(Field::new(format!("${index}"), data_type, true))))
             })
             .collect::<Planned<_>>()?;
         for call in &mut calls {
             if let Some(argument) = call.argument {
-                call.argument_type = fields[argument].1.clone();
+                call.argument_type = fields[argument].1.data_type().clone();
             }
         }
-        let output_fields = fields
-            .into_iter()
-            .map(|(name, data_type)| (None, Arc::new(arrow::datatypes::Field::new(name, data_type, true))));
-        let output = DFSchema::new_with_metadata(output_fields.collect(), Default::default())
-            .map_err(crate::planner::sql_error)?;
-        let prepared = self.calc(input, schema, None, Some(&exprs), &output)?;
-        let attributes = self.attributes_of(input, schema, &exprs);
-        let input = Rel { attributes, ..prepared };
-        Ok(Prepared { input, keys, calls, output: super::nullable(&aggregate.schema) })
+        let output = DFSchema::new_with_metadata(fields, Default::default()).map_err(sql_error)?;
+        Ok((self.calc(input, schema, None, Some(&exprs), &output)?, calls))
     }
 
     fn grouped(&mut self, prepared: Prepared) -> Planned {
@@ -286,7 +290,7 @@ fn demoted(attribute: Attribute) -> Attribute {
 }
 
 /// One aggregate; its argument and filter are added to the expressions if they are not there yet.
-pub(super) fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned<AggregateCall> {
+fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned<AggregateCall> {
     let Expr::AggregateFunction(function) = unaliased(expr) else {
         return Err(SqlError::new(format!("expected an aggregate function, found `{expr}`")));
     };

@@ -14,7 +14,7 @@ use crate::{
     error::SqlError,
     operators::{
         calc::CalcFactory,
-        window::{WindowKind, WindowTime, WindowTvfFactory},
+        window::{WindowTime, WindowTvfFactory},
     },
     planner::{
         errors::sql_error,
@@ -213,7 +213,7 @@ impl PhysicalPlanner {
     pub(super) fn window_tvf(&mut self, node: &WindowTvfNode) -> Planned {
         let input = self.query(&node.input)?;
         let (column, time) = self.window_time(&input, node)?;
-        let Some(kind) = window_kind(node.tvf) else {
+        let Tvf::Aligned(kind) = node.tvf else {
             return Err(SqlError::new(
                 "SESSION needs an aggregation by window_start and window_end right behind it",
             ));
@@ -261,16 +261,6 @@ impl PhysicalPlanner {
             }
         }
     }
-}
-
-/// The windows of a table function, but for sessions.
-pub(super) fn window_kind(tvf: Tvf) -> Option<WindowKind> {
-    Some(match tvf {
-        Tvf::Tumble { size, offset } => WindowKind::Tumble { size, offset },
-        Tvf::Hop { size, slide, offset } => WindowKind::Hop { size, slide, offset },
-        Tvf::Cumulate { max, step, offset } => WindowKind::Cumulate { max, step, offset },
-        Tvf::Session { .. } => return None,
-    })
 }
 
 fn one_row() -> RecordBatch {

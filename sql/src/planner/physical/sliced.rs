@@ -11,7 +11,10 @@ use datafusion::{
 use super::{PhysicalPlanner, Planned, calc::unaliased, shown};
 use crate::{
     error::SqlError,
-    operators::{aggregate::WindowProperty, window::WindowTime},
+    operators::{
+        aggregate::WindowProperty,
+        window::{WindowKind, WindowTime},
+    },
     planner::{
         nodes::{Tvf, WindowTvfNode},
         sql_error,
@@ -67,7 +70,7 @@ impl PhysicalPlanner {
             .iter()
             .enumerate()
             .any(|(key, expr)| !is_plain_key(key) && uses_window(expr));
-        let is_tumble = matches!(stripped.node.tvf, Tvf::Tumble { .. });
+        let is_tumble = matches!(stripped.node.tvf, Tvf::Aligned(WindowKind::Tumble { .. }));
         let has_distinct = aggregate.aggr_expr.iter().any(
             |expr| matches!(unaliased(expr), Expr::AggregateFunction(function) if function.params.distinct),
         );

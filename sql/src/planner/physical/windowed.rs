@@ -7,11 +7,7 @@ use datafusion::{
     logical_expr::{Aggregate, Expr},
 };
 
-use super::{
-    Attribute, PhysicalPlanner, Planned, Rel,
-    aggregate::{Arranged, call_of},
-    by_columns, shown,
-};
+use super::{Attribute, PhysicalPlanner, Planned, Rel, aggregate::Arranged, by_columns, shown};
 use crate::{
     error::SqlError,
     operators::{
@@ -21,6 +17,7 @@ use crate::{
         },
         window::WindowTime,
     },
+    planner::nodes::Tvf,
 };
 
 impl PhysicalPlanner {
@@ -40,28 +37,7 @@ impl PhysicalPlanner {
         let mut exprs: Vec<Expr> = keys.iter().map(|key| aggregate.group_expr[*key].clone()).collect();
         exprs.push(windows.time.clone());
         let time_column = exprs.len() - 1;
-        let mut calls = Vec::new();
-        for (index, expr) in aggregate.aggr_expr.iter().enumerate() {
-            let result_type = aggregate.schema.field(total + index).data_type().clone();
-            calls.push(call_of(expr, result_type, &mut exprs)?);
-        }
-        let fields: Vec<_> = exprs
-            .iter()
-            .enumerate()
-            .map(|(index, expr)| {
-                use datafusion::logical_expr::ExprSchemable;
-                let data_type = expr.get_type(schema).map_err(crate::planner::sql_error)?;
-                Ok((None, Arc::new(arrow::datatypes::Field::new(format!("${index}"), data_type, true))))
-            })
-            .collect::<Planned<_>>()?;
-        for call in &mut calls {
-            if let Some(argument) = call.argument {
-                call.argument_type = fields[argument].1.data_type().clone();
-            }
-        }
-        let prepared_schema =
-            DFSchema::new_with_metadata(fields, Default::default()).map_err(crate::planner::sql_error)?;
-        let input = self.calc(&input, schema, None, Some(&exprs), &prepared_schema)?;
+        let (input, calls) = self.arguments(&input, schema, aggregate, exprs)?;
         let key_columns: Vec<usize> = (0..keys.len()).collect();
         let output = super::nullable(&aggregate.schema);
         let arranged = Arranged { keys, calls: calls.len(), properties: windows.properties.clone(), total };
@@ -79,11 +55,8 @@ impl PhysicalPlanner {
             is_bounded: input.is_bounded,
         };
         let state = "one row per key and window".to_owned();
-        let result = match super::calc::window_kind(windows.tvf) {
-            None => {
-                let crate::planner::nodes::Tvf::Session { gap } = windows.tvf else {
-                    return Err(SqlError::new("an unknown kind of window"));
-                };
+        let result = match windows.tvf {
+            Tvf::Session { gap } => {
                 if calls.iter().any(|call| call.is_distinct) {
                     return Err(SqlError::new("DISTINCT aggregates by SESSION are not supported")
                         .hint("de-duplicate the rows first"));
@@ -107,7 +80,7 @@ impl PhysicalPlanner {
                     result,
                 )
             }
-            Some(kind) => {
+            Tvf::Aligned(kind) => {
                 let is_split = self.options.is_two_phase
                     && windows.of == WindowTime::Event
                     && calls.iter().all(AggregateCall::is_splittable);
