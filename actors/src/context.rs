@@ -116,6 +116,7 @@ impl TaskContext {
             key_groups: self.key_groups(),
             max_parallelism: self.options.max_parallelism,
             cache_bytes: self.options.state_cache_bytes,
+            incremental_from_bytes: self.options.state_incremental_from_bytes,
         };
         let restored = self.restored.as_ref().and_then(|restored| {
             restored.snapshot.keyed_state.as_ref().map(|handle| (restored.checkpoint, handle))

@@ -23,10 +23,12 @@ pub struct FileRef {
 /// Where a subtask's keyed state is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum KeyedStateHandle {
-    /// The heap backend's: one file with all entries.
+    /// The heap backend's: a file with all entries, and files with what has changed since, oldest first.
     Heap {
-        /// The file.
-        file: FileRef,
+        /// The files.
+        files: Vec<FileRef>,
+        /// Bytes in files that the checkpoint before did not have.
+        new_bytes: u64,
     },
     /// The RocksDB backend's: a folder of hard links that opens as a database.
     RocksDb {
@@ -42,17 +44,20 @@ pub enum KeyedStateHandle {
 impl KeyedStateHandle {
     /// The bytes of state that the handle stands for.
     pub fn bytes(&self) -> u64 {
+        self.files().iter().map(|file| file.bytes).sum()
+    }
+
+    /// The files that it is in.
+    pub fn files(&self) -> &[FileRef] {
         match self {
-            Self::Heap { file } => file.bytes,
-            Self::RocksDb { files, .. } => files.iter().map(|file| file.bytes).sum(),
+            Self::Heap { files, .. } | Self::RocksDb { files, .. } => files,
         }
     }
 
     /// The bytes that were written for it.
     pub fn new_bytes(&self) -> u64 {
         match self {
-            Self::Heap { file } => file.bytes,
-            Self::RocksDb { new_bytes, .. } => *new_bytes,
+            Self::Heap { new_bytes, .. } | Self::RocksDb { new_bytes, .. } => *new_bytes,
         }
     }
 }

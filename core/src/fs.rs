@@ -51,6 +51,9 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Gives a file another name; a file that has it is replaced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name, which must not be there yet, on the same file system.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Cuts a file to so many bytes.
     fn truncate(&self, file: &Path, bytes: u64) -> io::Result<()>;
 
@@ -149,6 +152,11 @@ impl FileSystem for LocalFileSystem {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         try_reach(FaultPoint::StorageRename)?;
         fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        try_reach(FaultPoint::StorageCreate)?;
+        fs::hard_link(from, to)
     }
 
     fn truncate(&self, file: &Path, bytes: u64) -> io::Result<()> {

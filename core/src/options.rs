@@ -19,6 +19,8 @@ pub struct JobOptions {
     pub state_backend: StateBackend,
     /// `state.cache.memory`: how much keyed state a subtask keeps in memory with the RocksDB backend, in bytes.
     pub state_cache_bytes: u64,
+    /// With the heap backend: once a subtask's snapshot has so many bytes, those that follow have only what has changed.
+    pub state_incremental_from_bytes: u64,
     /// `restart-strategy.*`.
     pub restart: RestartOptions,
     /// `source.malformed-records` and `source.dead-letter.path`: of sources that set nothing else.
@@ -110,6 +112,7 @@ impl Default for JobOptions {
             checkpointing: CheckpointOptions::default(),
             state_backend: StateBackend::RocksDb,
             state_cache_bytes: 256 << 20,
+            state_incremental_from_bytes: 1 << 20,
             restart: RestartOptions::default(),
             malformed_records: MalformedRecords::default(),
             stall_timeout_ms: 60_000,
@@ -294,6 +297,15 @@ pub const JOB_OPTIONS: &[(&str, &str, Setter)] = &[
             parse_memory_bytes(value).ok_or("a memory size such as `64 mb` or `1 gb`")?;
         Ok(())
     }),
+    (
+        "state.backend.incremental-from",
+        "bytes of a subtask's snapshot behind which further ones have changes only, with `hashmap`",
+        |options, value| {
+            options.state_incremental_from_bytes =
+                parse_memory_bytes(value).ok_or("a memory size such as `64 mb` or `1 gb`")?;
+            Ok(())
+        },
+    ),
     ("task.stall-timeout", "a task that works so long without progress counts as hung", |options, value| {
         options.stall_timeout_ms = duration(value)?;
         Ok(())

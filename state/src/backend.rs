@@ -1,6 +1,11 @@
 //! The keyed state of one subtask attempt: its tables by name, and their snapshots.
 
-use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::Path,
+    sync::Arc,
+};
 
 use headwater_core::{
     checkpoint::KeyedStateHandle,
@@ -12,8 +17,8 @@ use headwater_core::{
 use crate::{
     AnyTable, Key, PendingSnapshot, StateEnv, StateError, Table, Value,
     catalog::{Catalog, StateEntry},
-    frozen::{FrozenShards, FrozenState, Records},
-    heap::{HeapSnapshot, RestoredHeap},
+    frozen::FrozenState,
+    heap::{HeapSnapshot, HeapStore, RestoredHeap},
     rocks::{Database, FrozenSnapshot, RocksStore},
 };
 
@@ -31,14 +36,15 @@ pub struct BackendConfig {
     /// The job's number of key groups.
     pub max_parallelism: u16,
     /// How much of the state may be in memory with the RocksDB backend. An estimate, made whenever a namespace is
-    /// selected; copies made for a pending snapshot are not counted.
+    /// selected; what waits to be written for a pending snapshot is not counted.
     pub cache_bytes: u64,
+    /// Once a snapshot with the heap backend has so many bytes, those that follow have only what has changed.
+    pub incremental_from_bytes: u64,
 }
 
 /// The keyed state of one subtask attempt. Used by one thread. After an error the attempt is to be given up: what was being
 /// read or written at that moment may be missing in memory.
 pub struct KeyedBackend {
-    env: StateEnv,
     config: BackendConfig,
     engine: Engine,
     /// Counts the snapshots.
@@ -50,7 +56,7 @@ pub struct KeyedBackend {
 }
 
 enum Engine {
-    Heap(Option<RestoredHeap>),
+    Heap(Arc<HeapStore>, Option<RestoredHeap>),
     Rocks(Arc<RocksStore>),
 }
 
@@ -73,8 +79,7 @@ impl KeyedBackend {
         let states = catalog.map(|catalog| catalog.states).unwrap_or_default();
         let next_id = states.iter().map(|state| state.id + 1).max().unwrap_or(0);
         let unregistered = states.into_iter().map(|state| (state.name.clone(), state)).collect();
-        let env = env.clone();
-        Ok(Self { env, config, engine, epoch: 1, registered: BTreeMap::new(), unregistered, next_id })
+        Ok(Self { config, engine, epoch: 1, registered: BTreeMap::new(), unregistered, next_id })
     }
 
     /// Registers a state by its name, with what the restored checkpoint has for that name.
@@ -98,19 +103,19 @@ impl KeyedBackend {
             return Err(StateError::TooManyStates(name.to_owned()));
         }
         let store = match &self.engine {
-            Engine::Heap(_) => None,
+            Engine::Heap(..) => None,
             Engine::Rocks(store) => Some(Arc::clone(store)),
         };
         let mut table = Table::new(name, id, self.epoch, &self.config, store, hash_of);
         match (&self.engine, restored) {
-            (Engine::Heap(Some(heap)), Some(_)) => heap.fill(&mut table, id)?,
+            (Engine::Heap(_, Some(heap)), Some(_)) => heap.fill(&mut table, id)?,
             (Engine::Rocks(_), Some(entry)) => table.restore_on_disk(&entry.namespaces),
             _ => self.next_id += 1,
         }
         self.unregistered.remove(name);
         self.registered.insert(name.to_owned(), id);
         if self.unregistered.is_empty()
-            && let Engine::Heap(restored) = &mut self.engine
+            && let Engine::Heap(_, restored) = &mut self.engine
         {
             *restored = None;
         }
@@ -125,31 +130,51 @@ impl KeyedBackend {
         tables: &mut [&mut dyn AnyTable],
     ) -> Result<PendingSnapshot, StateError> {
         self.check_complete(tables)?;
-        let mut states: Vec<FrozenState> = tables.iter_mut().map(|table| table.freeze()).collect();
-        states.extend(self.unregistered.values().map(|entry| self.carry_on(entry)));
-        // Files are written in the order of their keys, which hold the ids.
-        states.sort_unstable_by_key(|state| state.entry.id);
-        let catalog = Catalog {
-            key_groups: self.config.key_groups.clone(),
-            max_parallelism: self.config.max_parallelism,
-            states: states.iter().map(|state| state.entry.clone()).collect(),
-        };
         let epoch = self.epoch;
         self.epoch += 1;
+        let freeze = |tables: &mut [&mut dyn AnyTable], extent| {
+            let mut states: Vec<FrozenState> = tables.iter_mut().map(|table| table.freeze(extent)).collect();
+            states.extend(self.unregistered.values().map(|entry| FrozenState::unchanged(entry.clone())));
+            // Files are written in the order of their keys, which hold the ids.
+            states.sort_unstable_by_key(|state| state.entry.id);
+            let catalog = Catalog {
+                key_groups: self.config.key_groups.clone(),
+                max_parallelism: self.config.max_parallelism,
+                states: states.iter().map(|state| state.entry.clone()).collect(),
+            };
+            (states, catalog)
+        };
         Ok(match &self.engine {
-            Engine::Heap(_) => PendingSnapshot::heap(HeapSnapshot {
-                env: self.env.clone(),
-                job: self.config.job,
-                attempt: self.config.attempt,
-                checkpoint,
-                states,
-                catalog,
-            }),
+            Engine::Heap(store, restored) => {
+                let base = store.base();
+                let carried = match restored {
+                    Some(restored) if base.extent.since.is_none() => {
+                        restored.parts_of(&self.unregistered_ids())
+                    }
+                    _ => Vec::new(),
+                };
+                let (states, catalog) = freeze(tables, base.extent);
+                let store = Arc::clone(store);
+                PendingSnapshot::heap(HeapSnapshot {
+                    store,
+                    epoch,
+                    checkpoint,
+                    base,
+                    states,
+                    catalog,
+                    carried,
+                })
+            }
             Engine::Rocks(store) => {
+                let (states, catalog) = freeze(tables, store.extent(epoch));
                 let snapshot = FrozenSnapshot::new(epoch, checkpoint, states, catalog);
                 PendingSnapshot::rocks(Arc::clone(store), snapshot)
             }
         })
+    }
+
+    fn unregistered_ids(&self) -> BTreeSet<u16> {
+        self.unregistered.values().map(|entry| entry.id).collect()
     }
 
     fn check_complete(&self, tables: &[&mut dyn AnyTable]) -> Result<(), StateError> {
@@ -165,21 +190,12 @@ impl KeyedBackend {
             found: tables.iter().map(|table| table.state_name().to_owned()).collect(),
         })
     }
-
-    fn carry_on(&self, entry: &StateEntry) -> FrozenState {
-        let shards: Box<dyn FrozenShards> = match &self.engine {
-            Engine::Heap(Some(restored)) => restored.unregistered(entry.id),
-            // With a database it is there already.
-            _ => Box::new(Unchanged),
-        };
-        FrozenState { entry: entry.clone(), shards, dropped: Vec::new() }
-    }
 }
 
 impl Engine {
     fn create(env: &StateEnv, config: &BackendConfig) -> Result<Self, StateError> {
         Ok(match config.backend {
-            StateBackend::HashMap => Self::Heap(None),
+            StateBackend::HashMap => Self::Heap(Arc::new(HeapStore::new(env, config)), None),
             StateBackend::RocksDb => {
                 let database = Database::create(env, config)?;
                 Self::Rocks(Arc::new(RocksStore::new(database, env, config, &[])))
@@ -194,10 +210,9 @@ impl Engine {
         handle: &KeyedStateHandle,
     ) -> Result<(Self, Catalog), StateError> {
         match (config.backend, handle) {
-            (StateBackend::HashMap, KeyedStateHandle::Heap { file }) => {
-                let heap = RestoredHeap::read(env.fs(), folder, file, config)?;
-                let catalog = heap.catalog.clone();
-                Ok((Self::Heap(Some(heap)), catalog))
+            (StateBackend::HashMap, KeyedStateHandle::Heap { files, .. }) => {
+                let (heap, catalog) = RestoredHeap::read(env.fs(), folder, files, config)?;
+                Ok((Self::Heap(Arc::new(HeapStore::new(env, config)), Some(heap)), catalog))
             }
             (StateBackend::RocksDb, KeyedStateHandle::RocksDb { files, .. }) => {
                 let (database, catalog) = Database::restore(env, config, folder, files)?;
@@ -213,18 +228,5 @@ impl Engine {
                 Err(StateError::OtherBackend { expected: "rocksdb", found: "hashmap" })
             }
         }
-    }
-}
-
-/// Nothing to write.
-struct Unchanged;
-
-impl FrozenShards for Unchanged {
-    fn encode(
-        &self,
-        _group: KeyGroup,
-        _visit: &mut dyn FnMut(crate::Namespace, &mut Records) -> Result<(), StateError>,
-    ) -> Result<(), StateError> {
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use headwater_core::{
-    checkpoint::{FileRef, KeyedStateHandle, Manifest},
+    checkpoint::{KeyedStateHandle, Manifest},
     codec::{frame, unframe},
     fault::{FaultPoint, reach, try_reach},
     fs::FileSystem,
@@ -135,10 +135,7 @@ impl FileCheckpointStore {
     /// Whether a subtask's files are there with their lengths; their contents are checked by whoever reads them. They
     /// are listed by folder: to ask for one after the other would take a recovery tens of milliseconds.
     fn damage_of(&self, folder: &Path, handle: &KeyedStateHandle) -> Result<Option<String>, StateError> {
-        let files: &[FileRef] = match handle {
-            KeyedStateHandle::Heap { file } => std::slice::from_ref(file),
-            KeyedStateHandle::RocksDb { files, .. } => files,
-        };
+        let files = handle.files();
         let Some(first) = files.first() else { return Ok(None) };
         let parent = first.path.rsplit_once('/').map_or("", |(parent, _)| parent);
         let path = folder.join(parent);

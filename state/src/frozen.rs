@@ -1,6 +1,9 @@
 //! What a snapshot holds of a table: shards shared with the task, encoded when the snapshot is written.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use hashbrown::HashTable;
 use headwater_core::{
@@ -23,9 +26,31 @@ pub struct FrozenState {
     pub(crate) dropped: Vec<(Namespace, Groups)>,
 }
 
+impl FrozenState {
+    /// One that nothing has to be written of.
+    pub(crate) fn unchanged(entry: StateEntry) -> Self {
+        Self { entry, shards: Box::new(Unchanged), dropped: Vec::new() }
+    }
+}
+
+/// What a snapshot has to hold, in epochs of the backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// What has changed after this epoch; `None`: everything.
+    pub(crate) since: Option<u32>,
+    /// No later snapshot has to hold what has changed up to this epoch only.
+    pub(crate) settled: u32,
+}
+
+impl Extent {
+    pub(crate) fn holds(self, epoch: u32) -> bool {
+        self.since.is_none_or(|since| epoch > since)
+    }
+}
+
 /// Shards of any key and value type.
 pub(crate) trait FrozenShards: Send + Sync {
-    /// Encodes the shards of a key group, by ascending namespace.
+    /// Visits the shards of a key group, encoded, by ascending namespace.
     fn encode(
         &self,
         group: KeyGroup,
@@ -33,13 +58,13 @@ pub(crate) trait FrozenShards: Send + Sync {
     ) -> Result<(), StateError>;
 }
 
-/// Encoded entries of one shard: keys and values one behind the other, and where each begins and ends.
+/// Encoded entries of one shard: keys and values one behind the other, then the keys that were removed; and where each begins
+/// and ends.
 #[derive(Default)]
 pub(crate) struct Records {
     pub arena: Vec<u8>,
     /// How many entries there are.
     pub entries: usize,
-    /// Empty if the entries came encoded.
     records: Vec<Record>,
 }
 
@@ -51,15 +76,9 @@ struct Record {
 }
 
 impl Records {
-    /// Entries that were encoded before.
-    pub fn encoded(arena: Vec<u8>, entries: usize) -> Self {
-        Self { arena, entries, records: Vec::new() }
-    }
-
-    fn clear(&mut self) {
-        self.arena.clear();
-        self.entries = 0;
-        self.records.clear();
+    /// How many keys were removed.
+    pub fn removed(&self) -> usize {
+        self.records.len() - self.entries
     }
 
     fn put<K: Key, V: Value>(&mut self, key: &K, value: &V) -> Result<(), CodecError> {
@@ -99,33 +118,60 @@ impl Records {
 /// Shards of a table, shared with the task that goes on using it.
 pub(crate) struct SharedShards<K, V> {
     state: Arc<str>,
-    /// Entries of this epoch only, or all.
-    only_epoch: Option<u32>,
     /// Ascending by key group, then namespace.
-    shards: Vec<SharedShard<K, V>>,
-}
-
-/// One of them.
-pub(crate) struct SharedShard<K, V> {
-    pub group: KeyGroup,
-    pub namespace: Namespace,
-    pub entries: Arc<HashTable<Entry<K, V>>>,
-    pub removed: Vec<K>,
+    shards: Vec<Arc<SharedShard<K, V>>>,
 }
 
 impl<K: Key, V: Value> SharedShards<K, V> {
-    pub fn new(state: Arc<str>, only_epoch: Option<u32>, mut shards: Vec<SharedShard<K, V>>) -> Self {
+    pub fn new(state: Arc<str>, mut shards: Vec<Arc<SharedShard<K, V>>>) -> Self {
         shards.sort_unstable_by_key(|shard| (shard.group, shard.namespace));
-        Self { state, only_epoch, shards }
+        Self { state, shards }
+    }
+}
+
+/// One of them. It is encoded by whoever needs it first: the thread that writes the snapshot, or the task that is about to
+/// change the entries.
+pub(crate) struct SharedShard<K, V> {
+    group: KeyGroup,
+    namespace: Namespace,
+    content: Mutex<Content<K, V>>,
+}
+
+enum Content<K, V> {
+    Entries { table: Arc<HashTable<Entry<K, V>>>, extent: Extent, removed: Vec<K> },
+    Encoded(Records),
+}
+
+impl<K: Key, V: Value> SharedShard<K, V> {
+    pub fn new(
+        group: KeyGroup,
+        namespace: Namespace,
+        table: Arc<HashTable<Entry<K, V>>>,
+        extent: Extent,
+        removed: Vec<K>,
+    ) -> Self {
+        let content = Mutex::new(Content::Entries { table, extent, removed });
+        Self { group, namespace, content }
     }
 
-    fn encode_shard(&self, shard: &SharedShard<K, V>, records: &mut Records) -> Result<(), CodecError> {
-        for entry in shard.entries.iter() {
-            if self.only_epoch.is_none_or(|epoch| entry.epoch == epoch) {
+    /// Encodes what is not encoded yet; from then on the entries are not shared any more. If that fails they stay so, for
+    /// the writer to fail, too.
+    pub fn settle(&self) {
+        // Whoever writes the snapshot tells of the error.
+        drop(self.encoded());
+    }
+
+    fn encoded(&self) -> Result<MutexGuard<'_, Content<K, V>>, CodecError> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Content::Entries { table, extent, removed } = &*content {
+            let mut records = Records::default();
+            for entry in table.iter().filter(|entry| extent.holds(entry.epoch)) {
                 records.put(&entry.key, &entry.value)?;
             }
+            removed.iter().try_for_each(|key| records.delete(key))?;
+            *content = Content::Encoded(records);
         }
-        shard.removed.iter().try_for_each(|key| records.delete(key))
+        Ok(content)
     }
 }
 
@@ -136,12 +182,25 @@ impl<K: Key, V: Value> FrozenShards for SharedShards<K, V> {
         visit: &mut dyn FnMut(Namespace, &mut Records) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         let start = self.shards.partition_point(|shard| shard.group < group);
-        let mut records = Records::default();
         for shard in self.shards[start..].iter().take_while(|shard| shard.group == group) {
-            records.clear();
-            self.encode_shard(shard, &mut records).map_err(StateError::codec(&self.state))?;
-            visit(shard.namespace, &mut records)?;
+            let mut content = shard.encoded().map_err(StateError::codec(&self.state))?;
+            if let Content::Encoded(records) = &mut *content {
+                visit(shard.namespace, records)?;
+            }
         }
+        Ok(())
+    }
+}
+
+/// Nothing to write.
+struct Unchanged;
+
+impl FrozenShards for Unchanged {
+    fn encode(
+        &self,
+        _group: KeyGroup,
+        _visit: &mut dyn FnMut(Namespace, &mut Records) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
         Ok(())
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! A subtask opens one [`KeyedBackend`] per attempt and registers a [`Table`] per state. A table is a hash map per
 //! namespace and key group that lives in memory in its native form, whichever the backend; the backends differ in what
-//! a checkpoint writes. `hashmap` writes everything into one file. `rocksdb` writes what changed since the last
-//! checkpoint into a RocksDB database, whose files the checkpoint then hard-links, reads state back when it is
-//! first asked for, and evicts what the memory budget has no room for.
+//! a checkpoint writes, beyond that it is what changed since the last one. `hashmap` writes it into a file behind those of the
+//! last checkpoint, and everything into one file anew now and then. `rocksdb` writes it into a RocksDB database, whose files the
+//! checkpoint then hard-links, reads state back when it is first asked for, and evicts what the memory budget has no room for.
 //!
 //! Taking a snapshot has a synchronous part that copies nothing ([`KeyedBackend::snapshot`]) and an asynchronous one
-//! that any thread may run ([`PendingSnapshot::write`]). In between the task goes on: a shard that a pending snapshot
-//! still reads is copied when it is first written to.
+//! that any thread may run ([`PendingSnapshot::write`]). In between the task goes on: what a pending snapshot needs of a shard
+//! and has not read yet is encoded for it before the shard changes.
 //!
 //! Only this crate names RocksDB.
 
@@ -31,6 +31,7 @@ mod snapshot;
 mod table;
 mod timers;
 mod trust;
+mod working_folder;
 
 pub use backend::{BackendConfig, KeyedBackend};
 pub use blocking::{Blocking, Panicked};

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use hashbrown::{HashTable, hash_table};
 
-use crate::{Key, Value};
+use crate::{
+    Key, Value,
+    frozen::{Extent, SharedShard},
+};
 
 /// A key with its value.
 #[derive(Clone)]
@@ -23,12 +26,12 @@ fn slot(hash: u64) -> u64 {
     hash ^ (hash << 32)
 }
 
-/// A hash table that a snapshot may be reading: then it is copied before it changes.
+/// A hash table that snapshots may have to read yet: then they do before it changes.
 ///
 /// The distinction is ours, not `Arc`'s: asking an `Arc` whether it is shared is an atomic write per row.
 pub(crate) enum Entries<K, V> {
     Owned(HashTable<Entry<K, V>>),
-    Shared(Arc<HashTable<Entry<K, V>>>),
+    Shared(Arc<HashTable<Entry<K, V>>>, Vec<Arc<SharedShard<K, V>>>),
 }
 
 impl<K: Key, V: Value> Entries<K, V> {
@@ -38,7 +41,7 @@ impl<K: Key, V: Value> Entries<K, V> {
     pub fn table(&self) -> &HashTable<Entry<K, V>> {
         match self {
             Self::Owned(table) => table,
-            Self::Shared(table) => table,
+            Self::Shared(table, _) => table,
         }
     }
 
@@ -68,41 +71,63 @@ impl<K: Key, V: Value> Entries<K, V> {
         self.owned().insert_unique(slot(entry.hash), entry, |entry| slot(entry.hash));
     }
 
+    /// Sets a value as a snapshot has it, or removes its key.
+    pub fn restore(&mut self, hash: u64, key: K, value: Option<V>) {
+        match (self.entry(hash, |other| *other == key), value) {
+            (hash_table::Entry::Occupied(entry), Some(value)) => entry.into_mut().value = value,
+            (hash_table::Entry::Occupied(entry), None) => drop(entry.remove()),
+            (hash_table::Entry::Vacant(place), Some(value)) => {
+                place.insert(Entry { hash, epoch: 0, key, value });
+            }
+            (hash_table::Entry::Vacant(_), None) => {}
+        }
+    }
+
     pub fn reserve(&mut self, additional: usize) {
         self.owned().reserve(additional, |entry| slot(entry.hash));
     }
 
-    /// A view of the entries as they are now.
-    pub fn share(&mut self) -> Arc<HashTable<Entry<K, V>>> {
-        let table = match std::mem::replace(self, Self::EMPTY) {
-            Self::Owned(table) => Arc::new(table),
-            Self::Shared(table) => table,
+    /// Shares the entries as they are now with a snapshot, whose view of them `make` makes.
+    pub fn share(
+        &mut self,
+        make: impl FnOnce(Arc<HashTable<Entry<K, V>>>) -> SharedShard<K, V>,
+    ) -> Arc<SharedShard<K, V>> {
+        let (table, mut sharers) = match std::mem::replace(self, Self::EMPTY) {
+            Self::Owned(table) => (Arc::new(table), Vec::new()),
+            Self::Shared(table, sharers) => (table, sharers),
         };
-        *self = Self::Shared(Arc::clone(&table));
-        table
+        sharers.retain(|sharer| Arc::strong_count(sharer) > 1);
+        let sharer = Arc::new(make(Arc::clone(&table)));
+        sharers.push(Arc::clone(&sharer));
+        *self = Self::Shared(table, sharers);
+        sharer
     }
 
     #[inline]
     fn owned(&mut self) -> &mut HashTable<Entry<K, V>> {
-        if let Self::Shared(_) = self {
+        if let Self::Shared(..) = self {
             self.unshare();
         }
         match self {
             Self::Owned(table) => table,
-            Self::Shared(_) => unreachable!("it was unshared above"),
+            Self::Shared(..) => unreachable!("it was unshared above"),
         }
     }
 
     #[cold]
     #[inline(never)]
     fn unshare(&mut self) {
-        if let Self::Shared(table) = std::mem::replace(self, Self::EMPTY) {
-            *self = Self::Owned(Arc::try_unwrap(table).unwrap_or_else(|shared| (*shared).clone()));
+        if let Self::Shared(table, sharers) = std::mem::replace(self, Self::EMPTY) {
+            // A snapshot that nobody wants any more is gone.
+            sharers.iter().filter(|sharer| Arc::strong_count(sharer) > 1).for_each(|sharer| sharer.settle());
+            drop(sharers);
+            *self = Self::Owned(Arc::unwrap_or_clone(table));
         }
     }
 }
 
-/// How what is in memory relates to what is on the disk, or will be once the pending snapshots are written.
+/// How what is in memory relates to what is on the disk, or will be once the pending snapshots are written. With the heap backend,
+/// what snapshots have is on the disk, and mirrored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnDisk {
     /// There is nothing on the disk.
@@ -184,20 +209,21 @@ impl<K: Key, V: Value> Shard<K, V> {
         }
     }
 
-    /// The keys that were removed in `epoch`; forgets those removed up to `written`, which are gone from the disk.
-    pub fn take_tombstones(&mut self, epoch: u32, written: u32) -> Vec<K> {
+    /// The removed keys that a snapshot has to hold; forgets those that no later one has to.
+    pub fn removed(&mut self, extent: Extent) -> Vec<K> {
         let Some(tombstones) = &mut self.tombstones else { return Vec::new() };
-        tombstones.retain(|tombstone| tombstone.epoch > written);
-        let removed = tombstones
-            .iter()
-            .filter(|tombstone| tombstone.epoch == epoch)
-            .map(|tombstone| tombstone.key.clone())
-            .collect();
-        // While all entries are in memory nobody reads the disk, so nobody needs to be kept from it.
-        if tombstones.is_empty() || !self.on_disk.is_incomplete() {
+        tombstones.retain(|tombstone| tombstone.epoch > extent.settled);
+        let held = |tombstone: &&Tombstone<K>| extent.since.is_some() && extent.holds(tombstone.epoch);
+        let removed = tombstones.iter().filter(held).map(|tombstone| tombstone.key.clone()).collect();
+        if tombstones.is_empty() {
             self.tombstones = None;
         }
         removed
+    }
+
+    /// Forgets the removed keys: they are gone from the disk for all that the task will see of it.
+    pub fn forget_removed(&mut self) {
+        self.tombstones = None;
     }
 
     /// Drops what is in memory, all of which is on the disk. Returns how many entries that were.

@@ -22,9 +22,9 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn checkpoint(world: &World, id: u64) -> Manifest {
     let folder = world.checkpoint_folder(CheckpointId(id)).join("v1-0-0");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("state.heap"), "state").unwrap();
-    let file = FileRef { path: "v1-0-0/state.heap".to_owned(), bytes: 5, crc32: 0 };
-    let keyed_state = Some(KeyedStateHandle::Heap { file });
+    std::fs::write(folder.join("state-1.heap"), "state").unwrap();
+    let file = FileRef { path: "v1-0-0/state-1.heap".to_owned(), bytes: 5, crc32: 0 };
+    let keyed_state = Some(KeyedStateHandle::Heap { files: vec![file], new_bytes: 5 });
     let snapshot = SubtaskSnapshot { keyed_state, operator_state: vec![1, 2, 3], committable: None };
     Manifest {
         job: world.job,
@@ -70,7 +70,7 @@ fn damaged_checkpoints_are_passed_over_and_reported() {
     let world = World::new();
     let store = store_with(&world, 1..=6);
     let manifest = |id| world.checkpoint_folder(CheckpointId(id)).join("manifest");
-    let state = |id| world.checkpoint_folder(CheckpointId(id)).join("v1-0-0/state.heap");
+    let state = |id| world.checkpoint_folder(CheckpointId(id)).join("v1-0-0/state-1.heap");
     let mut flipped = std::fs::read(manifest(6)).unwrap();
     *flipped.last_mut().unwrap() ^= 1;
     std::fs::write(manifest(6), flipped).unwrap();
@@ -93,7 +93,7 @@ fn a_checkpoint_that_is_marked_as_damaged_is_found_no_more_and_stays_until_the_j
     assert_eq!(block_on(store.list(world.job)).unwrap(), [1, 2].map(CheckpointId));
     block_on(store.delete_incomplete(world.job, CheckpointId(9))).unwrap();
     let folder = world.checkpoint_folder(CheckpointId(3));
-    assert!(folder.join("manifest.damaged").exists() && folder.join("v1-0-0/state.heap").exists());
+    assert!(folder.join("manifest.damaged").exists() && folder.join("v1-0-0/state-1.heap").exists());
     block_on(store.delete_job(world.job)).unwrap();
     assert!(!folder.exists());
 }

@@ -54,14 +54,14 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         4 => (namespace.clone(), key).prop_map(|(n, k)| Op::Get(n, k)),
         1 => namespace.clone().prop_map(Op::Drop),
         1 => namespace.prop_map(Op::Scan),
-        1 => prop_oneof![
+        2 => prop_oneof![
             4 => Just(Writing::Concurrent),
             1 => Just(Writing::Late),
             1 => Just(Writing::Now),
             1 => Just(Writing::Never),
         ].prop_map(Op::Snapshot),
     ];
-    prop::collection::vec(op, 1..200)
+    prop::collection::vec(op, 1..300)
 }
 
 /// What one table should hold.
@@ -219,9 +219,11 @@ impl Subject {
     }
 }
 
-fn check(backend: StateBackend, cache_bytes: u64, first: &[Op], then: &[Op], chosen: prop::sample::Index) {
+/// `bytes`: how many of state with RocksDB are kept in memory, or behind how many the heap backend writes changes only.
+fn check(backend: StateBackend, bytes: u64, first: &[Op], then: &[Op], chosen: prop::sample::Index) {
     let world = World::new();
-    let config = || BackendConfig { cache_bytes, ..world.config(backend) };
+    let config =
+        || BackendConfig { cache_bytes: bytes, incremental_from_bytes: bytes, ..world.config(backend) };
     let mut subject = Subject::open(&world, config(), None);
     let mut snapshots = subject.run(first);
     let (checkpoint, pending, model) = subject.snapshot();
@@ -252,9 +254,9 @@ proptest! {
 
     #[test]
     fn the_heap_backend_restores_every_snapshot_as_it_was_taken(
-        first in ops(), then in ops(), chosen: prop::sample::Index,
+        first in ops(), then in ops(), chosen: prop::sample::Index, incremental_from_bytes in 0u64..4_000,
     ) {
-        check(StateBackend::HashMap, 0, &first, &then, chosen);
+        check(StateBackend::HashMap, incremental_from_bytes, &first, &then, chosen);
     }
 
     #[test]

@@ -110,10 +110,7 @@ fn a_damaged_or_missing_file_is_found_when_a_new_process_restores_state() {
         let mut table = backend.table::<u64, u64>("counts").unwrap();
         add(&mut table, 0..100);
         let handle = take(&mut backend, &mut table, 1);
-        let files = match &handle {
-            KeyedStateHandle::Heap { file } => vec![file.clone()],
-            KeyedStateHandle::RocksDb { files, .. } => files.clone(),
-        };
+        let files = handle.files();
         let reopen = || {
             let (env, config) = (StateEnv::open(world.folder.path()).unwrap(), world.config(backend_type));
             KeyedBackend::open(&env, config, Some((CheckpointId(1), &handle))).map(|_| ())
@@ -201,6 +198,74 @@ fn a_subtask_restores_the_key_groups_that_it_owns_and_refuses_to_lack_one() {
         let refused = KeyedBackend::open(&world.env, other, Some((CheckpointId(2), &part)));
         assert!(matches!(refused, Err(StateError::KeyGroups { .. })));
     }
+}
+
+/// Removes the folders of all checkpoints but this one.
+fn remove_all_but(world: &World, kept: u64) {
+    let kept = world.checkpoint_folder(CheckpointId(kept));
+    for folder in std::fs::read_dir(kept.parent().unwrap()).unwrap() {
+        let path = folder.unwrap().path();
+        if path != kept {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn snapshots_on_the_heap_have_what_changed_in_few_files_until_that_is_as_much_as_all() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::HashMap, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    add(&mut table, 0..10_000);
+    let whole = take(&mut backend, &mut table, 1);
+    let (mut new_bytes, mut wholes) = (0, 0);
+    for checkpoint in 2..=200 {
+        add(&mut table, checkpoint * 50..checkpoint * 50 + 80);
+        let mut plain = table.select(0).unwrap();
+        for key in [checkpoint, 20_000 - checkpoint] {
+            plain.remove(hash_key(&key), &key).unwrap();
+        }
+        let handle = take(&mut backend, &mut table, checkpoint);
+        assert!(handle.files().len() <= 8, "found {}", handle.files().len());
+        assert!(handle.bytes() < whole.bytes() * 3, "{} bytes of {}", handle.bytes(), whole.bytes());
+        new_bytes += handle.new_bytes();
+        wholes += usize::from(handle.files().len() == 1);
+        if checkpoint % 20 == 0 {
+            remove_all_but(&world, checkpoint);
+            let mut restored = world.open(StateBackend::HashMap, Some((CheckpointId(checkpoint), &handle)));
+            assert_eq!(contents(&mut restored.table("counts").unwrap()), contents(&mut table));
+        }
+    }
+    assert!(wholes > 0, "what has changed is as much as all by then");
+    assert!(new_bytes < 20 * whole.bytes(), "200 snapshots wrote {new_bytes} bytes of {}", whole.bytes());
+}
+
+#[test]
+fn a_damaged_file_of_the_heap_is_not_carried_on() {
+    let world = World::new();
+    let mut backend = world.open(StateBackend::HashMap, None);
+    let mut table = backend.table::<u64, u64>("counts").unwrap();
+    add(&mut table, 0..10_000);
+    let mut refused = 0;
+    for checkpoint in 1..=20 {
+        add(&mut table, 0..10);
+        match backend.snapshot(CheckpointId(checkpoint), &mut [&mut table]).unwrap().write() {
+            Ok(handle) if checkpoint == 4 => {
+                let newest = &handle.files().last().unwrap().path;
+                flip(&world.checkpoint_folder(CheckpointId(4)).join(newest), 3);
+            }
+            Err(StateError::Damaged { .. }) => refused = checkpoint,
+            Ok(handle) if checkpoint == refused + 1 && refused > 0 => {
+                assert_eq!(handle.files().len(), 1, "all is written anew");
+                let mut restored =
+                    world.open(StateBackend::HashMap, Some((CheckpointId(checkpoint), &handle)));
+                assert_eq!(contents(&mut restored.table("counts").unwrap()), contents(&mut table));
+                return;
+            }
+            written => drop(written.unwrap()),
+        }
+    }
+    panic!("the files were to be merged");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub fn written(options: &JobOptions) -> BTreeMap<String, String> {
         ("execution.checkpointing.num-retained", checkpointing.num_retained.to_string()),
         ("state.backend.type", state_backend.to_owned()),
         ("state.cache.memory", format!("{} bytes", options.state_cache_bytes)),
+        ("state.backend.incremental-from", format!("{} bytes", options.state_incremental_from_bytes)),
         ("task.stall-timeout", ms(options.stall_timeout_ms)),
     ];
     let general = general.into_iter().map(|(key, value)| (key.to_owned(), value));
@@ -125,6 +126,7 @@ mod tests {
                 checkpointing: checkpointing.clone(),
                 state_backend: StateBackend::HashMap,
                 state_cache_bytes: 12_345,
+                state_incremental_from_bytes: 23_456,
                 restart,
                 malformed_records,
                 stall_timeout_ms: 11,

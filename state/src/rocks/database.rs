@@ -10,14 +10,14 @@ use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options, WriteBuf
 
 use super::checkpoint::{is_sst, read_verified, verify_ssts};
 use crate::{
-    BackendConfig, StateEnv, StateError,
-    catalog::Catalog,
-    disk_key::CATALOG_KEY,
-    durable::{create_folder, remove_folder},
+    BackendConfig, StateEnv, StateError, catalog::Catalog, disk_key::CATALOG_KEY, durable::create_folder,
+    working_folder::WorkingFolder,
 };
 
 const BLOCK_CACHE_BYTES: usize = 64 << 20;
 const WRITE_BUFFERS_BYTES: usize = 32 << 20;
+/// The database's folder in the attempt's.
+const DATABASE: &str = "db";
 const CATALOG_MAGIC: [u8; 4] = *b"HWKC";
 
 /// What all databases of a worker share, allocated as it is used.
@@ -113,13 +113,13 @@ impl Database {
     ) -> Result<Self, StateError> {
         verify_ssts(env, checkpoint, files)?;
         let folder = WorkingFolder::create(env, config)?;
-        create_folder(env.fs(), &folder.database())?;
+        create_folder(env.fs(), &folder.path().join(DATABASE))?;
         for file in files {
             let from = checkpoint.join(&file.path);
             let Some(name) = from.file_name() else {
                 return Err(StateError::damaged(&from, "the manifest names no file"));
             };
-            let to = folder.database().join(name);
+            let to = folder.path().join(DATABASE).join(name);
             if is_sst(&from) {
                 fs::hard_link(&from, &to).map_err(StateError::io("link", &from))?;
             } else {
@@ -133,7 +133,8 @@ impl Database {
 
     fn open(env: &StateEnv, folder: WorkingFolder) -> Result<Self, StateError> {
         let options = env.memory().options();
-        let db = DB::open(&options, folder.database()).map_err(StateError::rocks("open the database"))?;
+        let db = DB::open(&options, folder.path().join(DATABASE))
+            .map_err(StateError::rocks("open the database"))?;
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
         Ok(Self { db, options, write_options, folder })
@@ -149,11 +150,11 @@ impl Database {
 
     /// A path in the working folder, but outside the database.
     pub fn scratch(&self, name: &str) -> PathBuf {
-        self.folder.path.join(name)
+        self.folder.path().join(name)
     }
 
     fn catalog(&self) -> Result<Catalog, StateError> {
-        let path = self.folder.database();
+        let path = self.folder.path().join(DATABASE);
         let bytes = self.db.get(CATALOG_KEY).map_err(StateError::rocks("read the catalog"))?;
         let bytes = bytes.ok_or_else(|| StateError::damaged(&path, "there is no catalog"))?;
         headwater_core::codec::unframe(CATALOG_MAGIC, &bytes)
@@ -179,29 +180,4 @@ impl Database {
 /// The bytes of a catalog as they are kept in the database.
 pub(super) fn encode_catalog(catalog: &Catalog) -> Result<Vec<u8>, StateError> {
     headwater_core::codec::frame(CATALOG_MAGIC, catalog).map_err(StateError::codec("catalog"))
-}
-
-/// An attempt's folder, for as long as the attempt lives.
-struct WorkingFolder {
-    path: PathBuf,
-    env: StateEnv,
-}
-
-impl WorkingFolder {
-    fn create(env: &StateEnv, config: &BackendConfig) -> Result<Self, StateError> {
-        let path = env.layout().attempt_work(config.job, config.attempt);
-        create_folder(env.fs(), &path)?;
-        Ok(Self { path, env: env.clone() })
-    }
-
-    fn database(&self) -> PathBuf {
-        self.path.join("db")
-    }
-}
-
-impl Drop for WorkingFolder {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed with the job.
-        let _ = remove_folder(self.env.fs(), &self.path);
-    }
 }

@@ -32,7 +32,7 @@ use crate::{
     BackendConfig, Namespace, StateEnv, StateError,
     catalog::Catalog,
     disk_key::{CATALOG_KEY, PREFIX_BYTES, end_of, prefix},
-    frozen::FrozenState,
+    frozen::{Extent, FrozenState},
     rocks::Database,
 };
 
@@ -125,6 +125,11 @@ impl RocksStore {
     /// All changes up to this epoch are in the database.
     pub fn written_epoch(&self) -> u32 {
         self.written_epoch.load(Ordering::Acquire)
+    }
+
+    /// What a snapshot of this epoch has to hold: those before it wait in the queue, or are written.
+    pub fn extent(&self, epoch: u32) -> Extent {
+        Extent { since: Some(epoch - 1), settled: self.written_epoch() }
     }
 
     /// The value of an encoded key.

@@ -8,7 +8,7 @@ use super::{Space, TableCore, freeze::share_shard};
 use crate::{
     Key, Namespace, StateError, Table, Value,
     catalog::StateEntry,
-    frozen::{FrozenState, SharedShards},
+    frozen::{Extent, FrozenState, SharedShards},
     rocks::RocksStore,
     shard::{Entry, Shard},
 };
@@ -77,7 +77,7 @@ impl<K: Key, V: Value> Table<K, V> {
         };
         store.write_pending(&mut writer)?;
         let victims = self.oldest(shards, target);
-        let frozen = self.freeze_early(&victims, store.written_epoch());
+        let frozen = self.freeze_early(&victims, store.extent(self.core.epoch));
         store.ingest(&mut writer, &[frozen], None)?;
         for (namespace, index) in victims {
             self.core.entries -= shard(&mut self.spaces, namespace, index).evict();
@@ -126,19 +126,19 @@ impl<K: Key, V: Value> Table<K, V> {
 
     /// What the victims modified in this epoch, and the namespaces dropped in it: one of those may have been
     /// created again and must not be deleted once its new entries are written.
-    fn freeze_early(&mut self, victims: &[(Namespace, usize)], written: u32) -> FrozenState {
-        let epoch = self.core.epoch;
+    fn freeze_early(&mut self, victims: &[(Namespace, usize)], extent: Extent) -> FrozenState {
         let mut shards = Vec::new();
         for (namespace, index) in victims {
             let group = self.core.key_groups.start + *index as u16;
             let shard = shard(&mut self.spaces, *namespace, *index);
-            if shard.modified == epoch {
-                shards.extend(share_shard(*namespace, group, shard, epoch, written));
+            if extent.holds(shard.modified) {
+                shards.extend(share_shard(*namespace, group, shard, extent, true));
             }
         }
         let entry = StateEntry { id: self.core.id, name: self.core.name.to_string(), namespaces: Vec::new() };
-        let shards = Box::new(SharedShards::new(self.core.name.clone(), Some(epoch), shards));
-        FrozenState { entry, shards, dropped: std::mem::take(&mut self.dropped) }
+        let shards = Box::new(SharedShards::new(self.core.name.clone(), shards));
+        let dropped = self.dropped.drain(..).filter(|dropped| extent.holds(dropped.epoch));
+        FrozenState { entry, shards, dropped: dropped.map(|dropped| dropped.namespace()).collect() }
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use headwater_core::key_group::KeyGroup;
 
-use super::Table;
+use super::{Dropped, Table};
 use crate::{
     Key, Namespace, Value,
     catalog::StateEntry,
-    frozen::{FrozenState, SharedShard, SharedShards},
+    frozen::{Extent, FrozenState, SharedShard, SharedShards},
     shard::{OnDisk, Shard},
 };
 
@@ -22,9 +22,9 @@ pub trait AnyTable: Send {
     #[doc(hidden)]
     fn state_name(&self) -> &str;
 
-    /// Shares with a snapshot what it has to write, and begins the next epoch.
+    /// Shares with a snapshot what it has to hold, and begins the next epoch.
     #[doc(hidden)]
-    fn freeze(&mut self) -> FrozenState;
+    fn freeze(&mut self, extent: Extent) -> FrozenState;
 }
 
 impl<K: Key, V: Value> AnyTable for Table<K, V> {
@@ -36,55 +36,43 @@ impl<K: Key, V: Value> AnyTable for Table<K, V> {
         &self.core.name
     }
 
-    fn freeze(&mut self) -> FrozenState {
-        let shards = match self.core.store.as_ref().map(|store| store.written_epoch()) {
-            Some(written) => self.share_modified(written),
-            None => self.share_all(),
-        };
-        let only_epoch = self.core.store.is_some().then_some(self.core.epoch);
+    fn freeze(&mut self, extent: Extent) -> FrozenState {
+        let shards = self.share(extent);
+        let has_database = self.core.store.is_some();
         let first = self.core.key_groups.start;
         let namespaces = self
             .spaces
             .iter()
+            .filter(|_| has_database)
             .map(|(namespace, space)| (*namespace, space.groups_on_disk(first)))
             .filter(|(_, groups)| !groups.is_empty())
             .collect();
         let entry = StateEntry { id: self.core.id, name: self.core.name.to_string(), namespaces };
+        self.dropped.retain(|dropped| dropped.epoch > extent.settled);
+        let is_held = |dropped: &&Dropped| extent.since.is_some() && extent.holds(dropped.epoch);
+        let dropped = self.dropped.iter().filter(is_held).map(Dropped::namespace).collect();
         self.core.epoch += 1;
         self.core.clock += 1;
-        if self.core.store.is_some() {
+        if has_database {
             // Values may have grown even if there are no more of them.
             self.core.next_check = 0;
         }
         FrozenState {
             entry,
-            shards: Box::new(SharedShards::new(Arc::clone(&self.core.name), only_epoch, shards)),
-            dropped: std::mem::take(&mut self.dropped),
+            shards: Box::new(SharedShards::new(Arc::clone(&self.core.name), shards)),
+            dropped,
         }
     }
 }
 
 impl<K: Key, V: Value> Table<K, V> {
-    fn share_all(&mut self) -> Vec<SharedShard<K, V>> {
+    fn share(&mut self, extent: Extent) -> Vec<Arc<SharedShard<K, V>>> {
+        let has_database = self.core.store.is_some();
         let mut shared = Vec::new();
-        for (namespace, space) in &mut self.spaces {
+        for (namespace, space) in self.spaces.iter_mut().filter(|(_, space)| extent.holds(space.touched)) {
             for (group, shard) in (self.core.key_groups.start..).zip(&mut space.shards) {
-                if !shard.entries.table().is_empty() {
-                    let entries = shard.entries.share();
-                    shared.push(SharedShard { group, namespace: *namespace, entries, removed: Vec::new() });
-                }
-            }
-        }
-        shared
-    }
-
-    fn share_modified(&mut self, written: u32) -> Vec<SharedShard<K, V>> {
-        let epoch = self.core.epoch;
-        let mut shared = Vec::new();
-        for (namespace, space) in self.spaces.iter_mut().filter(|(_, space)| space.touched == epoch) {
-            for (group, shard) in (self.core.key_groups.start..).zip(&mut space.shards) {
-                if shard.modified == epoch {
-                    shared.extend(share_shard(*namespace, group, shard, epoch, written));
+                if extent.holds(shard.modified) {
+                    shared.extend(share_shard(*namespace, group, shard, extent, has_database));
                 }
             }
         }
@@ -92,21 +80,28 @@ impl<K: Key, V: Value> Table<K, V> {
     }
 }
 
-/// Shares a modified shard, which is on the disk from then on as far as the task can tell.
+/// Shares a shard, which is on the disk from then on as far as the task can tell: snapshots reach a database in their order, or
+/// the attempt ends. With the heap backend one may be dropped, so that the next has to hold what that one would have.
 pub(super) fn share_shard<K: Key, V: Value>(
     namespace: Namespace,
     group: KeyGroup,
     shard: &mut Shard<K, V>,
-    epoch: u32,
-    written: u32,
-) -> Option<SharedShard<K, V>> {
-    let removed = shard.take_tombstones(epoch, written);
+    extent: Extent,
+    has_database: bool,
+) -> Option<Arc<SharedShard<K, V>>> {
+    let removed = shard.removed(extent);
     let is_empty = shard.entries.table().is_empty();
     if !shard.on_disk.is_incomplete() {
-        shard.on_disk = if is_empty { OnDisk::Nothing } else { OnDisk::Mirrored };
+        if has_database {
+            // While all entries are in memory nobody reads the disk, so nobody needs to be kept from it.
+            shard.forget_removed();
+            shard.on_disk = if is_empty { OnDisk::Nothing } else { OnDisk::Mirrored };
+        } else if !is_empty {
+            shard.on_disk = OnDisk::Mirrored;
+        }
     }
     if is_empty && removed.is_empty() {
         return None;
     }
-    Some(SharedShard { group, namespace, entries: shard.entries.share(), removed })
+    Some(shard.entries.share(|table| SharedShard::new(group, namespace, table, extent, removed)))
 }

@@ -20,7 +20,7 @@ use crate::{
     BackendConfig, StateError,
     catalog::{Groups, to_ranges},
     rocks::RocksStore,
-    shard::{Entry, OnDisk, Shard},
+    shard::{OnDisk, Shard},
 };
 
 /// What a table can be keyed by.
@@ -42,8 +42,21 @@ pub struct Table<K, V> {
     pub(crate) spaces: BTreeMap<Namespace, Space<K, V>>,
     pub(crate) core: TableCore,
     pub(crate) hash_of: fn(&K) -> u64,
-    /// Dropped since the last snapshot, and still on the disk.
-    pub(crate) dropped: Vec<(Namespace, Groups)>,
+    /// What a snapshot may have to delete from the disk.
+    pub(crate) dropped: Vec<Dropped>,
+}
+
+/// A namespace that was dropped while it was on the disk.
+pub(crate) struct Dropped {
+    pub epoch: u32,
+    namespace: Namespace,
+    groups: Groups,
+}
+
+impl Dropped {
+    pub fn namespace(&self) -> (Namespace, Groups) {
+        (self.namespace, self.groups.clone())
+    }
 }
 
 /// A namespace: one shard per key group that the subtask owns.
@@ -88,22 +101,32 @@ impl<K: Key, V: Value> Table<K, V> {
         }
     }
 
-    /// Takes over entries of one key group of a namespace.
+    /// Takes over entries of one key group of a namespace: those that were set, and the keys of those that were removed.
     pub(crate) fn restore_entries(
         &mut self,
         namespace: Namespace,
         group: KeyGroup,
         count: usize,
-        entries: impl Iterator<Item = Result<Entry<K, V>, StateError>>,
+        entries: impl Iterator<Item = Result<(K, Option<V>), StateError>>,
     ) -> Result<(), StateError> {
         let space = self.spaces.entry(namespace).or_insert_with(|| self.core.new_space(self.hash_of));
         let shard = &mut space.shards[self.core.index_of_group(group)];
-        shard.entries.reserve(count);
-        for entry in entries {
-            shard.entries.insert_unique(entry?);
-            self.core.entries += 1;
+        let before = shard.entries.table().len();
+        if before == 0 {
+            shard.entries.reserve(count);
         }
+        for entry in entries {
+            let (key, value) = entry?;
+            shard.entries.restore((self.hash_of)(&key), key, value);
+        }
+        self.core.entries = self.core.entries + shard.entries.table().len() - before;
         Ok(())
+    }
+
+    /// Forgets a namespace of a snapshot that a later one has dropped.
+    pub(crate) fn restore_dropped(&mut self, namespace: Namespace) {
+        let space = self.spaces.remove(&namespace);
+        self.core.entries -= space.iter().map(Space::entries).sum::<usize>();
     }
 
     /// The state's name.
@@ -162,16 +185,20 @@ impl<K: Key, V: Value> Table<K, V> {
     /// Removes all entries of a namespace at once.
     pub fn drop_namespace(&mut self, namespace: Namespace) -> Result<(), StateError> {
         let Some(space) = self.spaces.remove(&namespace) else { return Ok(()) };
-        self.core.entries -= space.shards.iter().map(|shard| shard.entries.table().len()).sum::<usize>();
-        let on_disk = space.groups_on_disk(self.core.key_groups.start);
-        if !on_disk.is_empty() {
-            self.dropped.push((namespace, on_disk));
+        self.core.entries -= space.entries();
+        let groups = space.groups_on_disk(self.core.key_groups.start);
+        if !groups.is_empty() {
+            self.dropped.push(Dropped { epoch: self.core.epoch, namespace, groups });
         }
         Ok(())
     }
 }
 
 impl<K: Key, V: Value> Space<K, V> {
+    fn entries(&self) -> usize {
+        self.shards.iter().map(|shard| shard.entries.table().len()).sum()
+    }
+
     fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.entries.table().is_empty() && !shard.on_disk.is_incomplete())
     }

@@ -36,6 +36,7 @@ impl World {
             key_groups: 0..MAX_PARALLELISM,
             max_parallelism: MAX_PARALLELISM,
             cache_bytes: 64 << 20,
+            incremental_from_bytes: 1 << 10,
         }
     }
 

@@ -160,6 +160,17 @@ impl FileSystem for ProcessDisk {
         Ok(())
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.begin_writing(FaultPoint::StorageCreate, "link", to)?;
+        let id = state.file(from)?;
+        if state.node(to).is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let (folder, name) = state.folder_of(to)?;
+        folder.change(Change::Add(name, Node::File(id)));
+        Ok(())
+    }
+
     fn truncate(&self, path: &Path, bytes: u64) -> io::Result<()> {
         let mut state = self.begin(None, "truncate", path)?;
         let id = state.file(path)?;
