@@ -105,6 +105,20 @@ impl Run {
         for (name, value) in &job.args {
             args[*name] = value.clone();
         }
+        let body = json!({ "program": job.program, "args": args, "options": self.options(job) });
+        Ok(text(&self.server()?.rest.post("/jobs", &body)?, "id").to_owned())
+    }
+
+    /// Submits a job in SQL that writes into the run's folder `output`.
+    pub fn submit_sql(&mut self, script: &str, parallelism: u32) -> anyhow::Result<()> {
+        let (job, output) = (Job::new("sql").option("parallelism.default", parallelism), self.path("output"));
+        let body = json!({ "sql": script, "options": self.options(&job) });
+        let id = text(&self.server()?.rest.post("/jobs", &body)?, "id").to_owned();
+        self.job = Some(Submitted { id, job, output });
+        Ok(())
+    }
+
+    fn options(&self, job: &Job) -> Value {
         let mut options = json!({
             "parallelism.default": "2",
             "execution.checkpointing.interval": "100 ms",
@@ -115,8 +129,7 @@ impl Run {
         for (key, value) in &job.options {
             options[*key] = json!(value);
         }
-        let body = json!({ "program": job.program, "args": args, "options": options });
-        Ok(text(&self.server()?.rest.post("/jobs", &body)?, "id").to_owned())
+        options
     }
 
     /// Kills an actor of the job, once there is an attempt to kill. Whether there was one: not if the job has ended.

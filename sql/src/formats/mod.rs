@@ -1,4 +1,4 @@
-//! How rows are written as bytes: csv, json, raw, parquet.
+//! How rows are written as bytes: csv, json, debezium-json, raw, parquet.
 //!
 //! Records are read into columns value by value, and one that turns out to be malformed is taken back. Arrow's own readers of csv and json are not used since they know neither Flink's nulls,
 //! escapes and timestamps, nor to go on behind a malformed record.
@@ -25,7 +25,9 @@ use arrow::{
 pub use self::{
     column::ColumnBuilder, csv::CsvOptions, json::JsonOptions, parquet::ParquetOptions, raw::RawOptions,
 };
-use crate::{connectors::options::OptionReader, error::SqlError};
+use crate::{batch::RowKind, connectors::options::OptionReader, error::SqlError};
+
+const DEBEZIUM_JSON: &str = "debezium-json";
 
 /// A format with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub enum Format {
     Csv(CsvOptions),
     /// An object per line.
     Json(JsonOptions),
+    /// A change per line: an object with the row before and after.
+    DebeziumJson(JsonOptions),
     /// A value per line.
     Raw(RawOptions),
     /// Columns in files; not for single records.
@@ -44,6 +48,7 @@ pub enum Format {
 enum Kind {
     Csv,
     Json,
+    DebeziumJson,
     Raw,
     Parquet,
 }
@@ -51,12 +56,18 @@ enum Kind {
 impl Format {
     /// Reads `format` and the options that begin with its name.
     pub fn read(options: &mut OptionReader<'_>) -> Result<Self, SqlError> {
-        let kinds =
-            [("csv", Kind::Csv), ("json", Kind::Json), ("raw", Kind::Raw), ("parquet", Kind::Parquet)];
+        let kinds = [
+            ("csv", Kind::Csv),
+            ("json", Kind::Json),
+            (DEBEZIUM_JSON, Kind::DebeziumJson),
+            ("raw", Kind::Raw),
+            ("parquet", Kind::Parquet),
+        ];
         options.required("format")?;
         Ok(match options.choice("format", &kinds)? {
             Some(Kind::Csv) => Self::Csv(CsvOptions::read(options)?),
-            Some(Kind::Json) => Self::Json(JsonOptions::read(options)?),
+            Some(Kind::Json) => Self::Json(JsonOptions::read("json", options)?),
+            Some(Kind::DebeziumJson) => Self::DebeziumJson(JsonOptions::read(DEBEZIUM_JSON, options)?),
             Some(Kind::Raw) => Self::Raw(RawOptions::read(options)?),
             Some(Kind::Parquet) => Self::Parquet(ParquetOptions::read(options)?),
             None => return Err(options.invalid("format", "a format")),
@@ -67,9 +78,14 @@ impl Format {
     pub fn ignores_errors(&self) -> bool {
         match self {
             Self::Csv(options) => options.ignores_errors,
-            Self::Json(options) => options.ignores_errors(),
+            Self::Json(options) | Self::DebeziumJson(options) => options.ignores_errors(),
             Self::Raw(_) | Self::Parquet(_) => false,
         }
+    }
+
+    /// Whether a row can be told to be gone.
+    pub fn has_changes(&self) -> bool {
+        matches!(self, Self::DebeziumJson(_))
     }
 
     /// Whether a record may have line ends in it, so that a file can only be read from its beginning.
@@ -82,6 +98,11 @@ impl Format {
         Ok(RecordDecoder(match self {
             Self::Csv(options) => Decoder::Csv(csv::CsvDecoder::new(schema, options)?),
             Self::Json(options) => Decoder::Json(options.decoder(schema)?),
+            Self::DebeziumJson(_) => {
+                let message = format!("the format `{DEBEZIUM_JSON}` can be written, and not be read");
+                return Err(SqlError::new(message)
+                    .hint("read its objects as `json`, with columns `before`, `after` and `op`"));
+            }
             Self::Raw(options) => Decoder::Raw(raw::RawDecoder::new(schema, *options)?),
             Self::Parquet(_) => return Err(no_records()),
         }))
@@ -93,6 +114,7 @@ impl Format {
         Ok(RowEncoder(match self {
             Self::Csv(options) => Encoder::Csv(csv::CsvEncoder::new(fields, options)?),
             Self::Json(options) => Encoder::Json(options.encoder(fields)?),
+            Self::DebeziumJson(options) => Encoder::Changes(options.encoder(fields)?),
             Self::Raw(options) => Encoder::Raw(raw::RawEncoder::new(fields, *options)?),
             Self::Parquet(_) => return Err(no_records()),
         }))
@@ -204,15 +226,27 @@ pub struct RowEncoder(Encoder);
 enum Encoder {
     Csv(csv::CsvEncoder),
     Json(json::JsonEncoder),
+    Changes(json::JsonEncoder),
     Raw(raw::RawEncoder),
 }
 
 impl RowEncoder {
-    /// Appends a line per row. An error says what the format cannot express.
-    pub fn encode(&self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), String> {
+    /// Appends a line per row; `None`: all rows are new. An error says what the format cannot express.
+    pub fn encode(
+        &self,
+        rows: &RecordBatch,
+        kinds: Option<&[RowKind]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        if kinds.is_some() && !matches!(self.0, Encoder::Changes(_)) {
+            return Err(
+                "expected only new rows, found changes of rows, which the format cannot express".to_owned()
+            );
+        }
         match &self.0 {
             Encoder::Csv(encoder) => encoder.encode(rows, out),
             Encoder::Json(encoder) => encoder.encode(rows, out),
+            Encoder::Changes(encoder) => encoder.encode_changes(rows, kinds, out),
             Encoder::Raw(encoder) => {
                 encoder.encode(rows, out);
                 Ok(())

@@ -26,7 +26,7 @@ use super::{
     partition::push_folder,
 };
 use crate::{
-    batch::ChangeBatch,
+    batch::{ChangeBatch, RowKind},
     connectors::{Accepts, TableDescriptor, TableSink, TableWriter},
     error::SqlError,
     formats::{Format, ParquetOptions, RowEncoder, text_of_cell},
@@ -79,7 +79,7 @@ impl FileTableSink {
 
 impl TableSink for FileTableSink {
     fn accepts(&self) -> Accepts {
-        Accepts::InsertOnly
+        if self.table.format.has_changes() { Accepts::Changelog } else { Accepts::InsertOnly }
     }
 
     fn parallelism(&self) -> Option<u32> {
@@ -132,6 +132,9 @@ struct FileTableWriter {
     clock: Arc<dyn Clock>,
 }
 
+/// Rows with their kinds, as in a [`ChangeBatch`].
+type Rows = (RecordBatch, Option<Vec<RowKind>>);
+
 /// A file in progress.
 struct Part {
     parquet: Option<ArrowWriter<Vec<u8>>>,
@@ -141,11 +144,14 @@ struct Part {
 
 impl FileTableWriter {
     /// The folders of the partitions that a batch has rows of, and these rows, in the order in which they come first.
-    fn partitions(&self, rows: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, ArrowError> {
+    fn partitions(&self, batch: &ChangeBatch) -> Result<Vec<(String, Rows)>, ArrowError> {
+        let (rows, kinds) = (&batch.rows, &batch.kinds);
         let columns = self.physical.iter().map(|column| rows.column(*column).clone()).collect();
         // With the table's own names; and NULL is refused where it must not be.
         let physical = RecordBatch::try_new(self.schema.clone(), columns)?;
-        let Some(extractor) = &self.keys else { return Ok(vec![(String::new(), physical)]) };
+        let Some(extractor) = &self.keys else {
+            return Ok(vec![(String::new(), (physical, kinds.clone()))]);
+        };
         let keys = extractor.keys(rows, Vec::new())?;
         let mut known: HashMap<&[u8], usize> = HashMap::new();
         let mut partitions: Vec<Vec<u32>> = Vec::new();
@@ -157,11 +163,12 @@ impl FileTableWriter {
             partitions[partition].push(row as u32);
         }
         if let [all] = partitions.as_slice() {
-            return Ok(vec![(self.folder(rows, all[0]), physical)]);
+            return Ok(vec![(self.folder(rows, all[0]), (physical, kinds.clone()))]);
         }
         let parts = partitions.into_iter().map(|indices| {
             let folder = self.folder(rows, indices[0]);
-            Ok((folder, take_record_batch(&physical, &UInt32Array::from(indices))?))
+            let kinds = kinds.as_ref().map(|kinds| indices.iter().map(|row| kinds[*row as usize]).collect());
+            Ok((folder, (take_record_batch(&physical, &UInt32Array::from(indices))?, kinds)))
         });
         parts.collect()
     }
@@ -181,7 +188,7 @@ impl FileTableWriter {
     }
 
     /// Appends rows to the file in progress of a folder, and closes it if it is long enough.
-    fn append(&mut self, folder: String, rows: &RecordBatch, now_ms: TimestampMs) -> Result<(), TaskError> {
+    fn append(&mut self, folder: String, (rows, kinds): &Rows, now_ms: TimestampMs) -> Result<(), TaskError> {
         if !self.parts.contains_key(&folder) {
             let parquet = match &self.encoding {
                 Encoding::Lines(_) => None,
@@ -207,7 +214,7 @@ impl FileTableWriter {
             }
             (Encoding::Lines(encoder), _) => {
                 self.buffer.clear();
-                let encoded = encoder.encode(rows, &mut self.buffer);
+                let encoded = encoder.encode(rows, kinds.as_deref(), &mut self.buffer);
                 encoded.map_err(|cause| self.cannot_write(cause))?;
                 self.committer.writer().append(&folder, &self.buffer)?
             }
@@ -249,14 +256,8 @@ impl FileTableWriter {
 
 impl TableWriter for FileTableWriter {
     fn write(&mut self, batch: &ChangeBatch) -> Result<(), TaskError> {
-        if batch.kinds.is_some() {
-            return Err(TaskError::Connector(format!(
-                "table `{}`: expected only new rows, found changes of rows, which files cannot take",
-                self.table.name
-            )));
-        }
         let now_ms = self.clock.now_ms();
-        let partitions = self.partitions(&batch.rows).map_err(|error| self.cannot_write(error))?;
+        let partitions = self.partitions(batch).map_err(|error| self.cannot_write(error))?;
         for (folder, rows) in partitions {
             self.append(folder, &rows, now_ms)?;
         }

@@ -107,8 +107,8 @@ impl TableSource for NexmarkSource {
                 Cursor::at(position.next, parallelism, self.end())
             }
         };
-        let rows_per_second = self.settings().events_per_second as f64 / f64::from(parallelism);
-        let rate = self.settings().is_rate_limited.then(|| RateLimit::new(rows_per_second)).transpose()?;
+        let rate = self.settings().emitted_per_second.map(|rate| rate as f64 / f64::from(parallelism));
+        let rate = rate.map(RateLimit::new).transpose()?;
         Ok(Box::new(NexmarkReader { parallelism, ..self.reader(scan, cursor, rate)? }))
     }
 

@@ -24,8 +24,8 @@ pub(super) struct Settings {
     pub is_kept_alive: bool,
     /// Events per second of event time.
     pub events_per_second: u64,
-    /// Whether they take as long in processing time.
-    pub is_rate_limited: bool,
+    /// No more events per second of processing time than these.
+    pub emitted_per_second: Option<u64>,
     /// The event time of event 0.
     pub base_time_ms: TimestampMs,
     pub seed: u64,
@@ -54,12 +54,13 @@ impl Settings {
             let expected = "`false` or nothing, since `rate.limited` is `true`";
             return Err(options.invalid("max-emit-speed", expected));
         }
+        let emit_rate = options.integer("emit-rate", 1..=1_000_000_000)?;
         let time_expected = "milliseconds since 1970 or a time such as `2015-07-15 00:00:00`";
         let settings = Self {
             events,
             is_kept_alive: options.flag("keep-alive")?.unwrap_or(false),
             events_per_second,
-            is_rate_limited: !is_at_full_speed,
+            emitted_per_second: emit_rate.or((!is_at_full_speed).then_some(events_per_second)),
             base_time_ms: options.parsed("base-time", time_expected, parse_time)?.unwrap_or(BASE_TIME_MS),
             seed: options.integer("seed", ..)?.unwrap_or(0),
             proportions: [

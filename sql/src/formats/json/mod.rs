@@ -22,28 +22,30 @@ pub struct JsonOptions {
 }
 
 impl JsonOptions {
-    /// Reads the options `json.…` of a table.
-    pub(super) fn read(options: &mut OptionReader<'_>) -> Result<Self, SqlError> {
+    /// Reads the options of a table that begin with the format's name.
+    pub(super) fn read(format: &str, options: &mut OptionReader<'_>) -> Result<Self, SqlError> {
+        let key = |name: &str| format!("{format}.{name}");
         let styles = [("SQL", TimestampStyle::Sql), ("ISO-8601", TimestampStyle::Iso8601)];
-        let style = options.choice("json.timestamp-format.standard", &styles)?.unwrap_or(TimestampStyle::Sql);
+        let style =
+            options.choice(&key("timestamp-format.standard"), &styles)?.unwrap_or(TimestampStyle::Sql);
         let read = ReadOptions {
             style,
-            ignores_errors: options.flag("json.ignore-parse-errors")?.unwrap_or(false),
-            fails_on_missing: options.flag("json.fail-on-missing-field")?.unwrap_or(false),
+            ignores_errors: options.flag(&key("ignore-parse-errors"))?.unwrap_or(false),
+            fails_on_missing: options.flag(&key("fail-on-missing-field"))?.unwrap_or(false),
         };
         if read.ignores_errors && read.fails_on_missing {
             return Err(options.error(
-                "json.fail-on-missing-field",
-                "expected `false`, since `json.ignore-parse-errors` is `true`",
+                &key("fail-on-missing-field"),
+                format!("expected `false`, since `{}` is `true`", key("ignore-parse-errors")),
             ));
         }
         let modes = [("FAIL", NullKeys::Fail), ("DROP", NullKeys::Drop), ("LITERAL", NullKeys::Literal)];
         let write = WriteOptions {
             style,
-            null_keys: options.choice("json.map-null-key.mode", &modes)?.unwrap_or(NullKeys::Fail),
-            null_key: options.optional("json.map-null-key.literal").unwrap_or("null").to_owned(),
-            has_plain_decimals: options.flag("json.encode.decimal-as-plain-number")?.unwrap_or(false),
-            ignores_null_fields: options.flag("json.encode.ignore-null-fields")?.unwrap_or(false),
+            null_keys: options.choice(&key("map-null-key.mode"), &modes)?.unwrap_or(NullKeys::Fail),
+            null_key: options.optional(&key("map-null-key.literal")).unwrap_or("null").to_owned(),
+            has_plain_decimals: options.flag(&key("encode.decimal-as-plain-number"))?.unwrap_or(false),
+            ignores_null_fields: options.flag(&key("encode.ignore-null-fields"))?.unwrap_or(false),
         };
         Ok(Self { read, write })
     }

@@ -3,6 +3,7 @@
 use arrow::array::{Array, RecordBatch};
 
 use super::super::{cells::Cells, temporal::TimestampStyle};
+use crate::batch::RowKind;
 
 /// How objects are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +39,27 @@ impl JsonEncoder {
 
     /// Appends all rows.
     pub(in crate::formats) fn encode(&self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), String> {
-        let columns: Vec<(&str, Cells<'_>)> = rows
-            .schema_ref()
-            .fields()
-            .iter()
-            .zip(rows.columns())
-            .map(|(field, column)| (field.name().as_str(), Cells::new(column)))
-            .collect();
+        let columns = columns(rows);
         for row in 0..rows.num_rows() {
             self.write_members(&columns, row, out)?;
+            out.push(b'\n');
+        }
+        Ok(())
+    }
+
+    /// Appends all rows as changes in Debezium's form: what was there `before` and what is there `after`. An update is two of them.
+    pub(in crate::formats) fn encode_changes(
+        &self,
+        rows: &RecordBatch,
+        kinds: Option<&[RowKind]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let columns = columns(rows);
+        for row in 0..rows.num_rows() {
+            let is_addition = kinds.is_none_or(|kinds| kinds[row].is_addition());
+            out.extend_from_slice(if is_addition { br#"{"before":null,"after":"# } else { br#"{"before":"# });
+            self.write_members(&columns, row, out)?;
+            out.extend_from_slice(if is_addition { br#","op":"c"}"# } else { br#","after":null,"op":"d"}"# });
             out.push(b'\n');
         }
         Ok(())
@@ -139,6 +152,12 @@ impl JsonEncoder {
         column.write_scalar(row, self.options.style, out);
         out.push(b'"');
     }
+}
+
+/// The columns with their names.
+fn columns(rows: &RecordBatch) -> Vec<(&str, Cells<'_>)> {
+    let fields = rows.schema_ref().fields().iter().zip(rows.columns());
+    fields.map(|(field, column)| (field.name().as_str(), Cells::new(column))).collect()
 }
 
 fn write_key(name: &[u8], is_first: bool, out: &mut Vec<u8>) {

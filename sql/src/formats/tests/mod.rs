@@ -11,6 +11,7 @@ use arrow::{
 
 use super::{Format, Pushed, ReadSchema, RecordDecoder};
 use crate::{
+    batch::RowKind,
     connectors::{options::OptionReader, testing::table},
     types,
 };
@@ -52,7 +53,7 @@ fn read(format: &Format, fields: &Fields, lines: &[&str]) -> (Vec<Result<Pushed,
 
 fn written(format: &Format, rows: &RecordBatch) -> String {
     let mut out = Vec::new();
-    format.encoder(rows.schema().fields()).unwrap().encode(rows, &mut out).unwrap();
+    format.encoder(rows.schema().fields()).unwrap().encode(rows, None, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -61,7 +62,7 @@ fn read_line(format: &Format, fields: &Fields, line: &str) -> Result<String, Str
     let (mut pushed, rows) = read(format, fields, &[line]);
     pushed.remove(0)?;
     let mut out = Vec::new();
-    self::format(&[("format", "json")]).encoder(fields).unwrap().encode(&rows, &mut out).unwrap();
+    self::format(&[("format", "json")]).encoder(fields).unwrap().encode(&rows, None, &mut out).unwrap();
     Ok(String::from_utf8(out).unwrap().trim_end().to_owned())
 }
 
@@ -140,6 +141,35 @@ fn json_is_read_as_flink_does() {
     );
     assert_eq!(json(&ignoring, "ARRAY<INT>", r#"{"a": [1, "?", 3]}"#), ok(r#"{"a":[1,null,3]}"#));
     assert!(json(&ignoring, "INT", r#"{"a": "#).is_err(), "a line that is not JSON is no row");
+}
+
+#[test]
+fn changes_are_written_as_debezium_does_and_refused_by_formats_without_them() {
+    let fields = fields_of(&[("id", "INT"), ("at", "TIMESTAMP(3)")]);
+    let json = format(&[("format", "json")]);
+    let (_, rows) = read(
+        &json,
+        &fields,
+        &[r#"{"id":1,"at":"2024-03-01 00:00:00.5"}"#, r#"{"id":2}"#, r#"{"id":3}"#, r#"{"id":4}"#],
+    );
+    let kinds = [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter, RowKind::Delete];
+    let debezium =
+        format(&[("format", "debezium-json"), ("debezium-json.timestamp-format.standard", "ISO-8601")]);
+    let mut out = Vec::new();
+    debezium.encoder(&fields).unwrap().encode(&rows, Some(&kinds), &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        r#"{"before":null,"after":{"id":1,"at":"2024-03-01T00:00:00.5"},"op":"c"}
+{"before":{"id":2,"at":null},"after":null,"op":"d"}
+{"before":null,"after":{"id":3,"at":null},"op":"c"}
+{"before":{"id":4,"at":null},"after":null,"op":"d"}
+"#
+    );
+    let refused = json.encoder(&fields).unwrap().encode(&rows, Some(&kinds), &mut Vec::new());
+    assert!(refused.unwrap_err().starts_with("expected only new rows"));
+    let all = ReadSchema { physical: fields.clone(), wanted: vec![0], fields, nested: Vec::new() };
+    let refused = debezium.decoder(&all).err().unwrap().to_string();
+    assert!(refused.starts_with("the format `debezium-json` can be written, and not be read"), "{refused}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl PhysicalPlanner {
                 "table `{}` takes new rows only, and this query updates results that it has given: {updating}",
                 table.name
             ))
-            .hint("aggregate by window, so that each result is final, or write to a connector that takes changelogs, such as `print`"));
+            .hint("aggregate by window, so that each result is final, or write to a table that takes changes, such as one of connector `print`, or of `filesystem` with format `debezium-json`"));
         }
         let is_fixed = sink.parallelism().is_some_and(|parallelism| parallelism > 1);
         let distribution = match &rows.unique {
