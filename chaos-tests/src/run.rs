@@ -371,7 +371,7 @@ impl Run {
         let _ = self.observe();
         let test = thread::current().name().unwrap_or_default().to_owned();
         let mut report = format!(
-            "{error:#}\n\nseed {} with {:?}; again with\n  {SEED}={} cargo test --release -p headwater-chaos-tests --test chaos {test}\n",
+            "{error:#}\n\nseed {} with {:?}; again with\n  {SEED}={} cargo test --release -p headwater-chaos-tests {test}\n",
             self.seed, self.backend, self.seed
         );
         let mut section = |title: &str, lines: String| {

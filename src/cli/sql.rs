@@ -115,6 +115,7 @@ fn default_history() -> Option<PathBuf> {
 
 fn interact(shell: &mut Shell, history: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     shell.is_interactive = true;
+    shell.signals.be_interactive();
     let mut editor = Editor::new(history);
     println!("Headwater {}. HELP tells what can be typed, QUIT ends.", env!("CARGO_PKG_VERSION"));
     let is_complete = |text: &str| {

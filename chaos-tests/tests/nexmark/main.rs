@@ -10,7 +10,7 @@ use headwater_chaos_tests::{
     promise::promise_once,
     run::{Binaries, Run},
 };
-use rand::{Rng, seq::IndexedRandom};
+use rand::Rng;
 
 const ACTORS: &[&str] = &["source", "operator", "sink", "checkpoint-coordinator", "job-master"];
 const FAULTS: usize = 3;
@@ -124,8 +124,7 @@ fn disturb(run: &mut Run) -> anyhow::Result<()> {
             run.kill_server()?;
             run.start_server()?;
         } else {
-            let kind = *ACTORS.choose(&mut run.random).expect("there are some");
-            let actor = run.any_actor(&[kind])?;
+            let actor = run.any_actor(ACTORS)?;
             run.kill(&actor)?;
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Signals {
     stop: Arc<AtomicBool>,
     is_running: Arc<AtomicBool>,
     is_terminated: Arc<AtomicBool>,
+    /// Whether the process outlives Ctrl-C if nothing runs that could stop.
+    is_interactive: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -34,12 +36,22 @@ impl Signals {
         let heard = signals.clone();
         hear(move |signal| {
             heard.is_terminated.fetch_or(signal == Heard::Terminate, Relaxed);
-            if !heard.is_running.load(Relaxed) || heard.stop.swap(true, Relaxed) {
-                // Nothing runs that could stop, or it does not.
+            let is_ended = if heard.is_running.load(Relaxed) {
+                // What was asked to stop before, and does not.
+                heard.stop.swap(true, Relaxed)
+            } else {
+                signal == Heard::Terminate || !heard.is_interactive.load(Relaxed)
+            };
+            if is_ended {
                 process::exit(i32::from(exit_code_of(signal)));
             }
         })?;
         Ok(signals)
+    }
+
+    /// Ctrl-C between statements is for the line that is typed, also when the terminal makes a signal of it.
+    pub(super) fn be_interactive(&self) {
+        self.is_interactive.store(true, Relaxed);
     }
 
     /// Runs something that looks at [`stop`](Self::stop); tells whether it was asked to stop.

@@ -7,6 +7,7 @@ mod lookup;
 mod over;
 mod rank;
 mod scan;
+mod shown;
 mod sink;
 mod sliced;
 mod windowed;
@@ -20,6 +21,7 @@ use datafusion::{
     physical_expr::PhysicalExpr,
 };
 
+use shown::shown;
 pub use sink::SinkTarget;
 
 use super::{
@@ -212,22 +214,4 @@ fn not_supported(what: impl std::fmt::Display) -> SqlError {
 /// The names of some columns, for people.
 fn names(schema: &SchemaRef, columns: &[usize]) -> String {
     columns.iter().map(|column| schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// Expressions, for people: not too long.
-fn shown<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> String {
-    let mut text = exprs
-        .into_iter()
-        .map(|expr| match expr {
-            Expr::Column(column) => column.name.clone(),
-            Expr::Alias(alias) => alias.name.clone(),
-            other => other.schema_name().to_string(),
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
-    const LONGEST: usize = 120;
-    if text.chars().count() > LONGEST {
-        text = text.chars().take(LONGEST).chain(['…']).collect();
-    }
-    text
 }
