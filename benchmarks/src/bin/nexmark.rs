@@ -12,7 +12,7 @@ use clap::Parser;
 use headwater::{
     core::{
         job::{ArgValue, Args, JobSpec},
-        options::{JobOptions, StateBackend},
+        options::{CheckpointOptions, JobOptions, StateBackend},
     },
     stream::ProgramRegistry,
 };
@@ -87,6 +87,9 @@ struct Options {
     /// Subtasks.
     #[arg(long, default_value_t = 2)]
     parallelism: u32,
+    /// Milliseconds between checkpoints; with a long time, what the operators cost by themselves.
+    #[arg(long, default_value_t = 1_000)]
+    checkpoint_interval_ms: u64,
     /// Runs the one query once, in this process.
     #[arg(long, hide = true)]
     here: bool,
@@ -152,6 +155,7 @@ fn run_apart(options: &Options, query: &Query) -> anyhow::Result<Run> {
         .args(["--events", &options.events.to_string()])
         .args(["--rate", &options.rate.to_string()])
         .args(["--parallelism", &options.parallelism.to_string()])
+        .args(["--checkpoint-interval-ms", &options.checkpoint_interval_ms.to_string()])
         .output()?;
     if !output.status.success() {
         bail!("{}: {}", query.name, String::from_utf8_lossy(&output.stderr).trim());
@@ -169,6 +173,10 @@ fn run_here(options: &Options, query: &Query) -> anyhow::Result<Run> {
     let job_options = JobOptions {
         parallelism: options.parallelism,
         state_backend: StateBackend::HashMap,
+        checkpointing: CheckpointOptions {
+            interval_ms: Some(options.checkpoint_interval_ms),
+            ..CheckpointOptions::default()
+        },
         ..JobOptions::default()
     };
     let script = script_of(options, query, folder.path())?;
