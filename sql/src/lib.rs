@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod catalog;
+pub mod compact;
 pub mod connectors;
 pub mod error;
 pub mod explain;

@@ -1,7 +1,8 @@
-//! Rows and keys as bytes, in Arrow's row format: what state is keyed by, and what it holds.
+//! Keys, and what rows are sorted by, as bytes in Arrow's row format.
 
 use std::{
     borrow::Borrow,
+    cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
     sync::Arc,
@@ -16,55 +17,104 @@ use arrow::{
 };
 use headwater_core::key_group::hash_key;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use smallvec::SmallVec;
+
+/// So many bytes are stored in place: those of two 64-bit integers, say. A `RowBytes` then takes 24 bytes of memory, as an `Option` of
+/// it does.
+const INLINE_BYTES: usize = 22;
 
 /// A key or a row, encoded; short ones are stored in place. Equal rows have equal bytes, nulls included.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct RowBytes(SmallVec<[u8; 24]>);
+#[derive(Clone)]
+pub struct RowBytes(Bytes);
+
+#[derive(Clone)]
+enum Bytes {
+    Inline { length: u8, bytes: [u8; INLINE_BYTES] },
+    Boxed(Box<[u8]>),
+}
 
 impl RowBytes {
     /// The bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Inline { length, bytes } => &bytes[..usize::from(*length)],
+            Bytes::Boxed(bytes) => bytes,
+        }
     }
 
     /// Several parts as one.
     #[inline]
     pub fn concat(parts: &[&[u8]]) -> Self {
-        let mut bytes = SmallVec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
-        Self(bytes)
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > INLINE_BYTES {
+            return Self(Bytes::Boxed(parts.concat().into_boxed_slice()));
+        }
+        let mut bytes = [0; INLINE_BYTES];
+        let mut end = 0;
+        for part in parts {
+            bytes[end..end + part.len()].copy_from_slice(part);
+            end += part.len();
+        }
+        Self(Bytes::Inline { length: length as u8, bytes })
+    }
+}
+
+impl Default for RowBytes {
+    fn default() -> Self {
+        Self(Bytes::Inline { length: 0, bytes: [0; INLINE_BYTES] })
+    }
+}
+
+impl PartialEq for RowBytes {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for RowBytes {}
+
+impl PartialOrd for RowBytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RowBytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
     }
 }
 
 impl Hash for RowBytes {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
+        state.write(self.as_slice());
     }
 }
 
 impl Borrow<[u8]> for RowBytes {
+    #[inline]
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_slice()
     }
 }
 
 impl From<&[u8]> for RowBytes {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
-        Self(SmallVec::from_slice(bytes))
+        Self::concat(&[bytes])
     }
 }
 
 impl fmt::Debug for RowBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.as_slice().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
 impl Serialize for RowBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_bytes(self.as_slice())
     }
 }
 
@@ -139,11 +189,6 @@ impl RowCodec {
             .map(|(data_type, options)| SortField::new_with_options(data_type, options))
             .collect();
         Ok(Self { converter: RowConverter::new(fields)?, types })
-    }
-
-    /// A codec for all columns of a schema.
-    pub fn of_schema(schema: &SchemaRef) -> Result<Self, ArrowError> {
-        Self::new(schema.fields().iter().map(|field| field.data_type().clone()))
     }
 
     /// Encodes all rows.

@@ -7,7 +7,6 @@ use arrow::{
     buffer::NullBuffer,
     compute::cast,
     datatypes::{DataType, SchemaRef, TimeUnit},
-    row::Rows,
 };
 use headwater_actors::context::TaskError;
 use headwater_core::time::TimestampMs;
@@ -15,15 +14,16 @@ use headwater_core::time::TimestampMs;
 use super::{JoinSpec, LEFT, keyed_rows::KeyRef};
 use crate::{
     batch::{ChangeBatch, RowKind},
+    compact::{CompactCodec, CompactRows},
     operator::failed,
-    rows::{KeyExtractor, Keys, RowCodec},
+    rows::{KeyExtractor, Keys},
 };
 
 /// How the rows of an input are read.
 pub(super) struct Side {
     schema: SchemaRef,
     extractor: KeyExtractor,
-    codec: RowCodec,
+    codec: CompactCodec,
     null_equals_null: bool,
 }
 
@@ -31,7 +31,8 @@ impl Side {
     pub(super) fn new(spec: &JoinSpec, input: usize) -> Result<Self, TaskError> {
         let schema = spec.inputs[input].clone();
         let extractor = KeyExtractor::new(&schema, spec.key_columns(input)).map_err(failed)?;
-        let codec = RowCodec::of_schema(&schema).map_err(failed)?;
+        let types = schema.fields().iter().map(|field| field.data_type().clone());
+        let codec = CompactCodec::new(types).map_err(failed)?;
         Ok(Self { schema, extractor, codec, null_equals_null: spec.null_equals_null })
     }
 
@@ -54,11 +55,8 @@ impl Side {
     }
 
     /// The rows as bytes.
-    pub(super) fn encode(&self, rows: &RecordBatch) -> Result<EncodedRows, TaskError> {
-        if rows.num_columns() == 0 {
-            return Ok(EncodedRows(None));
-        }
-        Ok(EncodedRows(Some(self.codec.encode(rows.columns()).map_err(failed)?)))
+    pub(super) fn encode(&self, rows: &RecordBatch) -> Result<CompactRows, TaskError> {
+        self.codec.encode(rows.columns(), rows.num_rows()).map_err(failed)
     }
 
     /// The columns of encoded rows.
@@ -66,9 +64,6 @@ impl Side {
         &self,
         rows: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Vec<ArrayRef>, TaskError> {
-        if self.schema.fields().is_empty() {
-            return Ok(Vec::new());
-        }
         self.codec.decode(rows).map_err(failed)
     }
 
@@ -120,16 +115,6 @@ impl RowKeys {
             kind => kind,
         };
         Some((0..kinds.len()).map(kind).collect())
-    }
-}
-
-/// Rows as bytes.
-pub(super) struct EncodedRows(Option<Rows>);
-
-impl EncodedRows {
-    #[inline]
-    pub(super) fn get(&self, row: usize) -> &[u8] {
-        self.0.as_ref().map_or(&[], |rows| rows.row(row).data())
     }
 }
 

@@ -9,17 +9,21 @@ use arrow::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::rows::{RowBytes, RowCodec};
+use crate::{
+    compact::{CompactCodec, CompactRows},
+    rows::{RowBytes, RowCodec},
+};
 
-/// Encodes rows with their sort columns first, so that the first bytes of rows compare as the rows sort.
+/// Encodes rows with their sort columns first, so that the first bytes of rows compare as the rows sort. The other columns are as small
+/// as can be.
 pub(crate) struct OrderedCodec {
     schema: SchemaRef,
     /// The columns in the order in which they are encoded.
     columns: Vec<usize>,
     /// Where each column of the schema is among those.
     places: Vec<usize>,
-    rows: RowCodec,
     orders: RowCodec,
+    others: CompactCodec,
     order_columns: usize,
 }
 
@@ -27,8 +31,8 @@ pub(crate) struct OrderedCodec {
 pub(crate) struct EncodedRows {
     /// The sort columns, unless there are none.
     orders: Option<Rows>,
-    /// All columns, unless only the former were asked for.
-    rows: Option<Rows>,
+    /// The other columns, unless only the former were asked for.
+    others: Option<CompactRows>,
 }
 
 /// A row in state.
@@ -61,8 +65,8 @@ impl OrderedCodec {
         columns.iter().enumerate().for_each(|(place, column)| places[*column] = place);
         Ok(Self {
             schema: schema.clone(),
-            rows: RowCodec::sorted(sorted.iter().map(typed))?,
             orders: RowCodec::sorted(sorted[..order_columns].iter().map(typed))?,
+            others: CompactCodec::new(sorted[order_columns..].iter().map(|column| typed(column).0))?,
             columns,
             places,
             order_columns,
@@ -77,14 +81,15 @@ impl OrderedCodec {
     /// Encodes all rows.
     pub fn encode(&self, rows: &RecordBatch) -> Result<EncodedRows, ArrowError> {
         let EncodedRows { orders, .. } = self.encode_orders(rows)?;
-        Ok(EncodedRows { orders, rows: Some(self.rows.encode(&pick(rows, &self.columns))?) })
+        let others = pick(rows, &self.columns[self.order_columns..]);
+        Ok(EncodedRows { orders, others: Some(self.others.encode(&others, rows.num_rows())?) })
     }
 
     /// Encodes only what all rows are sorted by.
     pub fn encode_orders(&self, rows: &RecordBatch) -> Result<EncodedRows, ArrowError> {
         let columns = pick(rows, &self.columns[..self.order_columns]);
         let orders = if columns.is_empty() { None } else { Some(self.orders.encode(&columns)?) };
-        Ok(EncodedRows { orders, rows: None })
+        Ok(EncodedRows { orders, others: None })
     }
 
     /// Decodes rows.
@@ -92,11 +97,15 @@ impl OrderedCodec {
         &self,
         rows: impl IntoIterator<Item = &'a StoredRow>,
     ) -> Result<RecordBatch, ArrowError> {
-        let mut count = 0;
-        let bytes = rows.into_iter().map(|row| row.row.as_slice()).inspect(|_| count += 1);
-        let encoded = self.rows.decode(bytes)?;
+        let rows: Vec<&StoredRow> = rows.into_iter().collect();
+        let mut encoded = if self.order_columns == 0 {
+            Vec::new()
+        } else {
+            self.orders.decode(rows.iter().map(|row| row.order()))?
+        };
+        encoded.extend(self.others.decode(rows.iter().map(|row| row.others()))?);
         let columns = self.places.iter().map(|place| encoded[*place].clone()).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
     }
 }
@@ -116,9 +125,8 @@ impl EncodedRows {
     #[inline]
     pub fn stored(&self, row: usize) -> StoredRow {
         let order = self.order(row);
-        let bytes = self.rows.as_ref().map_or(order, |rows| rows.row(row).data());
-        debug_assert!(bytes.starts_with(order), "the sort columns are encoded first");
-        StoredRow { order_bytes: order.len() as u32, row: RowBytes::from(bytes) }
+        let others: &[u8] = self.others.as_ref().map_or(&[], |others| others.get(row));
+        StoredRow { order_bytes: order.len() as u32, row: RowBytes::concat(&[order, others]) }
     }
 }
 
@@ -127,6 +135,10 @@ impl StoredRow {
     #[inline]
     pub fn order(&self) -> &[u8] {
         &self.row.as_slice()[..self.order_bytes as usize]
+    }
+
+    fn others(&self) -> &[u8] {
+        &self.row.as_slice()[self.order_bytes as usize..]
     }
 
     /// All of the row.
