@@ -86,17 +86,31 @@ fn split_at(args: &Args, separator: &str) -> Result<ArrayRef> {
     let finder = memchr::memmem::Finder::new(separator);
     args.parts(|row| {
         let (Some(text), Some(index)) = (texts.get(row), indices.get(row)) else { return Ok(None) };
-        let Ok(mut index) = usize::try_from(index) else { return Ok(None) };
-        let mut start = 0;
-        for found in finder.find_iter(text.as_bytes()) {
-            if index == 0 {
-                return Ok(Some(&text[start..found]));
-            }
-            index -= 1;
-            start = found + separator.len();
-        }
-        Ok((index == 0).then(|| &text[start..]))
+        let Ok(index) = usize::try_from(index) else { return Ok(None) };
+        Ok(match separator.as_bytes() {
+            [byte] => nth_part(text, memchr::memchr_iter(*byte, text.as_bytes()), 1, index),
+            _ => nth_part(text, finder.find_iter(text.as_bytes()), separator.len(), index),
+        })
     })
+}
+
+/// A part of a text whose separators are at these places.
+#[inline]
+fn nth_part(
+    text: &str,
+    separators: impl Iterator<Item = usize>,
+    separator_bytes: usize,
+    mut index: usize,
+) -> Option<&str> {
+    let mut start = 0;
+    for found in separators {
+        if index == 0 {
+            return Some(&text[start..found]);
+        }
+        index -= 1;
+        start = found + separator_bytes;
+    }
+    (index == 0).then(|| &text[start..])
 }
 
 pub(super) fn characters(text: &str) -> i64 {
