@@ -32,7 +32,12 @@ fn write_node(plan: &StreamPlan, id: NodeId, depth: usize, text: &mut String) {
     let prefix = if depth == 0 { String::new() } else { indent[3..].to_owned() };
     let mut notes = Vec::new();
     if !matches!(node.kind, NodeKind::Sink(_)) {
-        notes.push(format!("changelogMode=[{}]", if node.is_updating { "I,UB,UA,D" } else { "I" }));
+        let mode = match (node.is_updating, node.update_before) {
+            (false, _) => "I",
+            (true, false) => "I,UA,D",
+            (true, true) => "I,UB,UA,D",
+        };
+        notes.push(format!("changelogMode=[{mode}]"));
     }
     if !node.state.is_empty() {
         notes.push(format!("state=[{}]", node.state));

@@ -1,5 +1,7 @@
 //! What a SQL operator implements. A task is a chain of them; [`crate::runtime`] drives it.
 
+use std::sync::Arc;
+
 use headwater_actors::{
     context::{TaskContext, TaskError},
     operator::Step,
@@ -131,6 +133,17 @@ impl OpenContext<'_> {
 pub trait OperatorFactory: Send + Sync {
     /// Opens the operator of one subtask.
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError>;
+
+    /// Whether each change that comes in goes out as one of the same kind, so that the operator itself need not be told what updated
+    /// rows were before.
+    fn passes_changes_on(&self) -> bool {
+        false
+    }
+
+    /// The same for consumers that need not be told what updated rows were before, if that makes a difference.
+    fn without_update_before(&self) -> Option<Arc<dyn OperatorFactory>> {
+        None
+    }
 }
 
 /// An error of Arrow or DataFusion while records are processed.

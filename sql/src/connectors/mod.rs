@@ -117,7 +117,7 @@ pub enum Accepts {
     InsertOnly,
     /// All changes.
     Changelog,
-    /// All but `-U`: rows are found by the table's primary key.
+    /// All but `-U`: rows are found by the table's primary key, if it has one.
     Upsert,
 }
 

@@ -93,6 +93,11 @@ impl OperatorFactory for CalcFactory {
     fn open(&self, _: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         Ok(Box::new(Calc(self.clone())))
     }
+
+    /// A filter may let only one half of an update pass: a row that no longer fulfils it has to be taken back.
+    fn passes_changes_on(&self) -> bool {
+        self.filter.is_none()
+    }
 }
 
 struct Calc(CalcFactory);

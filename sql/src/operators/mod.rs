@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod calc;
 pub mod deduplicate;
+mod groups;
 pub mod join;
 mod ordered;
 pub mod over;

@@ -64,6 +64,8 @@ pub struct Node {
     pub schema: SchemaRef,
     /// Whether it may emit more than insertions.
     pub is_updating: bool,
+    /// Whether of an update the old row goes with the new one: out of it, or, if it is a sink, into it.
+    pub update_before: bool,
     /// What it keeps, for people: empty if nothing.
     pub state: String,
     /// For [`NodeKind::Source`] only, and while rows are still read: how long without a row until it is idle.
@@ -228,6 +230,7 @@ mod tests {
             parallelism,
             schema,
             is_updating: true,
+            update_before: true,
             state: String::new(),
             idle_timeout_ms: None,
         }

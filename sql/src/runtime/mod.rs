@@ -1,6 +1,7 @@
 //! From a plan's nodes to a job graph and its tasks.
 
 mod chain;
+mod changelog;
 mod graph;
 mod partition;
 mod task;

@@ -6,7 +6,7 @@ use headwater_core::options::JobOptions;
 
 use super::{Outcome, Session};
 use crate::{
-    connectors::TableSink,
+    connectors::{Accepts, TableSink},
     error::SqlError,
     parser::{Statement, StatementKind, parse_script},
     planner::{self, PhysicalPlanner},
@@ -52,6 +52,7 @@ pub fn compile_query(
     let rel = planner.query(&plans.optimized).map_err(|error| error.at(last.location))?;
     planner.plan.add(Node {
         name: "Collect".to_owned(),
+        update_before: rel.is_updating && sink.accepts() == Accepts::Changelog,
         kind: NodeKind::Sink(sink),
         inputs: vec![(rel.node, Distribution::Single)],
         parallelism: Some(1),
@@ -60,7 +61,7 @@ pub fn compile_query(
         state: String::new(),
         idle_timeout_ms: None,
     });
-    SqlJob::new(&planner.plan, &options).map_err(|error| SqlError::new(error.to_string()))
+    SqlJob::new(&planner.finish(), &options).map_err(|error| SqlError::new(error.to_string()))
 }
 
 /// Executes all but the last statement of a script.

@@ -253,7 +253,7 @@ impl Session {
             _ => return Err(SqlError::new("EXPLAIN takes a query, an INSERT or a statement set")),
         }
         text.push('\n');
-        text.push_str(&explain::physical(&planner.plan));
+        text.push_str(&explain::physical(&planner.finish()));
         Ok(text)
     }
 
@@ -316,7 +316,7 @@ impl Session {
         for insert in inserts {
             self.plan_insert(&mut planner, insert)?;
         }
-        Ok(planner.plan)
+        Ok(planner.finish())
     }
 
     fn job(&self, statement: &Statement, inserts: &[Insert]) -> Result<Outcome, SqlError> {

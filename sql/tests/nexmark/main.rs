@@ -59,6 +59,24 @@ queries! {
     q22_splits_urls: "q22";
 }
 
+/// Where a sink has no use for the old rows of updates they are not made, and it keeps the same.
+#[test]
+fn updates_without_their_old_rows_come_to_the_same() {
+    let queries: [(&str, &str, &str, &[usize]); 7] = [
+        ("q4", text!("queries", "q4"), text!("expected", "q4"), &[0]),
+        ("q9", text!("queries", "q9"), text!("expected", "q9"), &[0]),
+        ("q15", text!("queries", "q15"), text!("expected", "q15"), &[0]),
+        ("q16", text!("queries", "q16"), text!("expected", "q16"), &[0, 1]),
+        ("q17", text!("queries", "q17"), text!("expected", "q17"), &[0, 1]),
+        ("q18", text!("queries", "q18"), text!("expected", "q18"), &[0, 1]),
+        ("q19", text!("queries", "q19"), text!("expected", "q19"), &[0, 7]),
+    ];
+    for (name, query, expected, key) in queries {
+        let expected = Oracle::new(OPTIONS).rows(expected);
+        stream::check_upserts(name, query, OPTIONS, &expected, key);
+    }
+}
+
 /// When a bid is processed decides on its window, so only the totals are certain.
 #[test]
 fn q12_loses_no_bid_in_processing_time() {

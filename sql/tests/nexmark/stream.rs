@@ -12,9 +12,11 @@ use arrow::{
     datatypes::SchemaRef,
     util::display::{ArrayFormatter, FormatOptions},
 };
+use headwater_actors::context::{TaskContext, TaskError};
 use headwater_core::options::JobOptions;
 use headwater_sql::{
-    batch::ChangeBatch,
+    batch::{ChangeBatch, RowKind},
+    connectors::{Accepts, TableSink, TableWriter},
     local::{self, CollectSink},
     session::{compile_job, compile_query},
 };
@@ -53,25 +55,84 @@ pub fn schema(options: &str) -> String {
 /// # Panics
 /// If a row is taken back that isn't there.
 fn run(name: &str, script: &str) -> (SchemaRef, Rows) {
-    let options = JobOptions::default();
-    let results: Arc<Mutex<(Option<SchemaRef>, Rows)>> = Arc::default();
-    let collected = results.clone();
     let query = name.to_owned();
+    collect(
+        name,
+        script,
+        |sink| sink,
+        move |batch, rows: &mut Rows| {
+            for (row, text) in texts(&batch.rows).into_iter().enumerate() {
+                let kind = batch.kind(row);
+                let count = rows.entry(text.clone()).or_insert(0);
+                *count += if kind.is_addition() { 1 } else { -1 };
+                assert!(*count >= 0, "{query}: {} of a row that is not there: {text}", kind.short());
+                if *count == 0 {
+                    rows.remove(&text);
+                }
+            }
+        },
+    )
+}
+
+/// A sink that finds rows by their key, and so has no use for the old ones of updates.
+struct UpsertSink(Arc<CollectSink>);
+
+impl TableSink for UpsertSink {
+    fn accepts(&self) -> Accepts {
+        Accepts::Upsert
+    }
+
+    fn open(
+        &self,
+        task: &TaskContext,
+        state: Option<&[u8]>,
+        committable: Option<&[u8]>,
+    ) -> Result<Box<dyn TableWriter>, TaskError> {
+        self.0.open(task, state, committable)
+    }
+}
+
+/// What the changelog of a query comes to if the last row of each key counts.
+///
+/// # Panics
+/// If it tells what an updated row was before.
+fn run_upserts(name: &str, script: &str, key: &[usize]) -> (SchemaRef, Rows) {
+    let (query, key) = (name.to_owned(), key.to_vec());
+    let sink = |sink| -> Arc<dyn TableSink> { Arc::new(UpsertSink(sink)) };
+    let (schema, rows) = collect(name, script, sink, move |batch, rows: &mut HashMap<String, String>| {
+        let keys = texts(&batch.rows.project(&key).unwrap());
+        for (row, (key, text)) in keys.into_iter().zip(texts(&batch.rows)).enumerate() {
+            assert_ne!(batch.kind(row), RowKind::UpdateBefore, "{query}: {text}");
+            if batch.kind(row).is_addition() {
+                rows.insert(key, text)
+            } else {
+                rows.remove(&key)
+            };
+        }
+    });
+    let mut counts = Rows::new();
+    rows.into_values().for_each(|row| *counts.entry(row).or_insert(0) += 1);
+    (schema, counts)
+}
+
+/// Runs a query and hands its changes to a function.
+fn collect<T: Default + Send + 'static>(
+    name: &str,
+    script: &str,
+    as_sink: impl FnOnce(Arc<CollectSink>) -> Arc<dyn TableSink>,
+    mut apply: impl FnMut(&ChangeBatch, &mut T) + Send + 'static,
+) -> (SchemaRef, T) {
+    let options = JobOptions::default();
+    let results: Arc<Mutex<(Option<SchemaRef>, T)>> = Arc::default();
+    let collected = results.clone();
     let (sink, stop) = CollectSink::new(Arc::new(Mutex::new(move |batch: &ChangeBatch| {
         let (schema, rows) = &mut *collected.lock().unwrap();
         schema.get_or_insert_with(|| batch.rows.schema());
-        for (row, text) in texts(&batch.rows).into_iter().enumerate() {
-            let kind = batch.kind(row);
-            let count = rows.entry(text.clone()).or_insert(0);
-            *count += if kind.is_addition() { 1 } else { -1 };
-            assert!(*count >= 0, "{query}: {} of a row that is not there: {text}", kind.short());
-            if *count == 0 {
-                rows.remove(&text);
-            }
-        }
+        apply(batch, rows);
         true
     })));
-    let job = compile_query(script, &options, sink).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let job =
+        compile_query(script, &options, as_sink(sink)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let folder = tempfile::tempdir().unwrap();
     local::run(&job, &options, folder.path(), &stop).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(!stop.load(Relaxed));
@@ -81,6 +142,15 @@ fn run(name: &str, script: &str) -> (SchemaRef, Rows) {
 
 /// Runs a query and compares.
 pub fn check(name: &str, query: &str, options: &str, expected: &[RecordBatch]) {
+    compare(name, query, options, expected, None);
+}
+
+/// Runs a query for a sink that finds rows by these columns, and compares.
+pub fn check_upserts(name: &str, query: &str, options: &str, expected: &[RecordBatch], key: &[usize]) {
+    compare(name, query, options, expected, Some(key));
+}
+
+fn compare(name: &str, query: &str, options: &str, expected: &[RecordBatch], key: Option<&[usize]>) {
     let folder = tempfile::tempdir().unwrap();
     let side_input_path = folder.path().join("side_input.csv");
     let lines: String = side_input().map(|(key, value)| format!("{key},{value}\n")).collect();
@@ -96,7 +166,11 @@ pub fn check(name: &str, query: &str, options: &str, expected: &[RecordBatch]) {
         compile_job(&job, &JobOptions::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let select: Vec<&str> = query.lines().filter(|line| !is_insert(line)).collect();
-    let (schema, found) = run(name, &format!("{schema}{}", select.join("\n")));
+    let script = format!("{schema}{}", select.join("\n"));
+    let (schema, found) = match key {
+        Some(key) => run_upserts(name, &script, key),
+        None => run(name, &script),
+    };
     let expected = counted(expected, &schema);
     assert!(!expected.is_empty(), "{name}: a test that compares nothing");
     let surplus = difference(&found, &expected);

@@ -8,14 +8,14 @@ use super::{
     AggregateCall,
     call::Representation,
     cell::Cell,
-    distinct::{DistinctSet, filter_of},
-    groups::Groups,
+    distinct::{Distinct, filter_of},
     partial,
     rows::{Rows, accumulate},
 };
 use crate::{
     batch::ChangeBatch,
     operator::failed,
+    operators::groups::Groups,
     rows::{Keys, RowBytes},
 };
 
@@ -75,7 +75,7 @@ impl Aggregates {
         batch: &ChangeBatch,
         keys: &Keys,
         spaces: &[i64],
-        distinct: &mut [DistinctSet],
+        distinct: &mut Distinct,
         delta: &mut Delta,
     ) -> Result<(), TaskError> {
         let Delta { groups, ids, cells, rows, gone } = delta;
@@ -99,10 +99,8 @@ impl Aggregates {
             return Ok(());
         }
         let mut novelties: Vec<Option<BooleanArray>> = vec![None; self.calls.len()];
-        for set in distinct {
-            for (call, novel) in set.novelties(batch, keys, spaces, |_| false)? {
-                novelties[call] = Some(novel);
-            }
+        for (call, novel) in distinct.novelties(batch, keys, spaces, groups, ids)? {
+            novelties[call] = Some(novel);
         }
         for (index, call) in self.calls.iter().enumerate() {
             let filter = call.filter.map(|filter| filter_of(&batch.rows, filter));

@@ -12,7 +12,7 @@ use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
     cell::Cell,
-    distinct::DistinctSet,
+    distinct::Distinct,
     finish::finish,
 };
 use crate::{
@@ -28,6 +28,7 @@ const GROUPS_MAX: usize = 16 * 1024;
 const ROWS_MAX: usize = 64 * 1024;
 
 /// `GROUP BY` without windows.
+#[derive(Clone)]
 pub struct GroupAggregateFactory {
     /// The input.
     pub input: SchemaRef,
@@ -37,6 +38,8 @@ pub struct GroupAggregateFactory {
     pub calls: Vec<AggregateCall>,
     /// The keys, then the results.
     pub output: SchemaRef,
+    /// Whether those downstream have to be told what an updated row was before.
+    pub update_before: bool,
     /// Whether the input may take rows back.
     pub is_retracting: bool,
     /// Where the parts begin if the input was aggregated before the shuffle.
@@ -52,7 +55,8 @@ impl OperatorFactory for GroupAggregateFactory {
             keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
             aggregates: Aggregates::new(self.calls.clone(), self.is_retracting, self.first_partial),
             output: self.output.clone(),
-            distinct: DistinctSet::open_all(&self.calls, self.is_retracting, context)?,
+            update_before: self.update_before,
+            distinct: Distinct::open(&self.calls, self.is_retracting, context)?,
             delta: Delta::new(),
             held_rows: 0,
             clock: context.task.clock.clone(),
@@ -61,6 +65,10 @@ impl OperatorFactory for GroupAggregateFactory {
             }),
             table,
         }))
+    }
+
+    fn without_update_before(&self) -> Option<Arc<dyn OperatorFactory>> {
+        Some(Arc::new(Self { update_before: false, ..self.clone() }))
     }
 }
 
@@ -77,8 +85,9 @@ struct GroupAggregate {
     keys: KeyExtractor,
     aggregates: Aggregates,
     output: SchemaRef,
+    update_before: bool,
     table: Table<RowBytes, Group>,
-    distinct: Vec<DistinctSet>,
+    distinct: Distinct,
     /// What came since results were last given out: several batches that update a key do it once.
     delta: Delta,
     held_rows: usize,
@@ -102,11 +111,19 @@ impl Sweep {
     }
 }
 
-/// A row that goes out: a group's number and its aggregates.
+/// The rows that go out: of which groups, and the aggregates' states that they are made of, by aggregate.
 struct Emission {
     kinds: Vec<RowKind>,
     groups: Vec<usize>,
     cells: Vec<Vec<Cell>>,
+}
+
+impl Emission {
+    fn push(&mut self, kind: RowKind, group: usize, cells: impl Iterator<Item = Cell>) {
+        self.kinds.push(kind);
+        self.groups.push(group);
+        self.cells.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
+    }
 }
 
 impl GroupAggregate {
@@ -114,13 +131,12 @@ impl GroupAggregate {
         let mut delta = std::mem::replace(&mut self.delta, Delta::new());
         let now_ms = if self.ttl.is_some() { self.clock.now_ms() } else { 0 };
         let expired_before = self.ttl.as_ref().map_or(i64::MIN, |ttl| now_ms.saturating_sub(ttl.ttl_ms));
-        let mut emission = Emission { kinds: Vec::new(), groups: Vec::new(), cells: Vec::new() };
+        let calls = &self.aggregates.calls;
+        let cells = calls.iter().map(|_| Vec::with_capacity(delta.groups.len())).collect();
+        let mut emission = Emission { kinds: Vec::new(), groups: Vec::new(), cells };
         let mut emptied = Vec::new();
         let empty = self.aggregates.empty();
-        let calls = &self.aggregates.calls;
-        let for_result = |cells: &[Cell]| -> Vec<Cell> {
-            cells.iter().zip(calls).map(|(cell, call)| cell.for_result(&call.function)).collect()
-        };
+        let mut before: Vec<Cell> = Vec::with_capacity(calls.len());
         let mut groups = self.table.select(0)?;
         for id in 0..delta.groups.len() {
             let (hash, key) = (delta.groups.hash(id), delta.groups.key(id));
@@ -128,26 +144,32 @@ impl GroupAggregate {
             if group.rows == 0 || group.changed_ms < expired_before {
                 *group = Group { rows: 0, cells: empty.clone(), changed_ms: 0 };
             }
-            let before = (group.rows > 0).then(|| for_result(&group.cells));
+            let was_there = group.rows > 0;
+            before.clear();
+            if was_there {
+                before.extend(results(&group.cells, calls));
+            }
             group.rows += delta.rows[id];
             group.changed_ms = now_ms;
             self.aggregates.merge(&mut group.cells, &mut delta, id);
-            let after = (group.rows > 0).then(|| for_result(&group.cells));
-            if group.rows <= 0 {
+            let is_there = group.rows > 0;
+            if !is_there {
                 emptied.push(id);
             }
-            let mut emit = |kind, cells| {
-                emission.kinds.push(kind);
-                emission.groups.push(id);
-                emission.cells.push(cells);
-            };
-            match (before, after) {
-                (None, Some(after)) => emit(RowKind::Insert, after),
-                (Some(before), None) => emit(RowKind::Delete, before),
+            match (was_there, is_there) {
+                (false, true) => emission.push(RowKind::Insert, id, results(&group.cells, calls)),
+                (true, false) => emission.push(RowKind::Delete, id, before.drain(..)),
                 // With a time to live, those downstream must hear that the key is alive.
-                (Some(before), Some(after)) if before != after || self.ttl.is_some() => {
-                    emit(RowKind::UpdateBefore, before);
-                    emit(RowKind::UpdateAfter, after);
+                (true, true)
+                    if self.ttl.is_some()
+                        || results(&group.cells, calls)
+                            .zip(&before)
+                            .any(|(after, before)| after != *before) =>
+                {
+                    if self.update_before {
+                        emission.push(RowKind::UpdateBefore, id, before.drain(..));
+                    }
+                    emission.push(RowKind::UpdateAfter, id, results(&group.cells, calls));
                 }
                 _ => {}
             }
@@ -166,12 +188,17 @@ impl GroupAggregate {
         } else {
             self.keys.codec().decode(keys).map_err(failed)?
         };
-        for (index, call) in self.aggregates.calls.iter().enumerate() {
-            columns.push(finish(call, emission.cells.iter().map(|cells| &cells[index])).map_err(failed)?);
+        for (call, cells) in self.aggregates.calls.iter().zip(&emission.cells) {
+            columns.push(finish(call, cells.iter()).map_err(failed)?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(emission.groups.len()));
         RecordBatch::try_new_with_options(self.output.clone(), columns, &options).map_err(failed)
     }
+}
+
+/// What the results of a group are made of.
+fn results<'a>(cells: &'a [Cell], calls: &'a [AggregateCall]) -> impl Iterator<Item = Cell> + 'a {
+    cells.iter().zip(calls).map(|(cell, call)| cell.for_result(&call.function))
 }
 
 impl StreamOperator for GroupAggregate {
@@ -192,6 +219,7 @@ impl StreamOperator for GroupAggregate {
         let emission = self.apply()?;
         let rows = if emission.kinds.is_empty() { None } else { Some(self.rows(&emission)?) };
         self.delta.clear();
+        self.distinct.clear();
         rows.map_or(Ok(()), |rows| emit(ChangeBatch::changes(rows, emission.kinds)))
     }
 
@@ -223,7 +251,7 @@ impl StreamOperator for GroupAggregate {
 
     fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
         let mut tables: Vec<&mut dyn AnyTable> = vec![&mut self.table];
-        tables.extend(self.distinct.iter_mut().map(DistinctSet::as_table));
+        tables.extend(self.distinct.tables());
         tables
     }
 }

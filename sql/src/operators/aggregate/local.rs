@@ -12,6 +12,7 @@ use headwater_core::time::Clock;
 use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
+    distinct::Distinct,
     partial,
 };
 use crate::{
@@ -142,7 +143,7 @@ impl StreamOperator for LocalAggregate {
     fn process(&mut self, _: usize, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
         let batch = self.assign(batch)?;
         let keys = self.keys.keys(&batch.rows, Vec::new()).map_err(failed)?;
-        self.aggregates.aggregate(&batch, &keys, &self.spaces, &mut [], &mut self.delta)?;
+        self.aggregates.aggregate(&batch, &keys, &self.spaces, &mut Distinct::none(), &mut self.delta)?;
         self.held_rows += batch.len();
         let is_full = self.delta.groups.len() >= GROUPS_MAX || self.held_rows >= ROWS_MAX;
         if is_full { self.flush(emit) } else { Ok(()) }

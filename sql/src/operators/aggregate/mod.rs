@@ -10,7 +10,6 @@ mod cell;
 mod distinct;
 mod finish;
 mod group;
-mod groups;
 mod local;
 mod partial;
 mod results;

@@ -29,7 +29,8 @@ pub enum WindowProperty {
 #[derive(Default)]
 pub(super) struct WindowResults {
     keys: Vec<RowBytes>,
-    cells: Vec<Vec<Cell>>,
+    /// Those of one result one behind the other, as many as there are aggregates.
+    cells: Vec<Cell>,
     windows: Vec<(TimestampMs, TimestampMs)>,
 }
 
@@ -38,15 +39,21 @@ impl WindowResults {
         self.keys.len()
     }
 
-    pub fn push(&mut self, window: (TimestampMs, TimestampMs), key: RowBytes, cells: Vec<Cell>) {
+    pub fn push(&mut self, window: (TimestampMs, TimestampMs), key: RowBytes, cells: &[Cell]) {
         self.keys.push(key);
-        self.cells.push(cells);
+        self.cells.extend_from_slice(cells);
         self.windows.push(window);
+    }
+
+    /// Whose result it is.
+    pub fn key(&self, place: usize) -> &RowBytes {
+        &self.keys[place]
     }
 
     /// Merges more into a result that is there.
     pub fn merge(&mut self, place: usize, cells: &[Cell], calls: &[AggregateCall]) {
-        for ((sum, cell), call) in self.cells[place].iter_mut().zip(cells).zip(calls) {
+        let sums = &mut self.cells[place * calls.len()..][..calls.len()];
+        for ((sum, cell), call) in sums.iter_mut().zip(cells).zip(calls) {
             sum.merge(cell.clone(), &call.function);
         }
     }
@@ -65,7 +72,8 @@ impl WindowResults {
             keys.codec().decode(self.keys.iter().map(RowBytes::as_slice)).map_err(failed)?
         };
         for (index, call) in calls.iter().enumerate() {
-            columns.push(finish(call, self.cells.iter().map(|cells| &cells[index])).map_err(failed)?);
+            let cells = self.cells.iter().skip(index).step_by(calls.len());
+            columns.push(finish(call, cells).map_err(failed)?);
         }
         for property in properties {
             let value = |(start, end): &(TimestampMs, TimestampMs)| match property {

@@ -2,6 +2,7 @@
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray},
+    buffer::NullBuffer,
     compute::cast,
     datatypes::{DataType, Decimal128Type, Float64Type, Int64Type},
     error::ArrowError,
@@ -44,13 +45,12 @@ impl Rows<'_> {
                 self.groups.iter().enumerate().for_each(|(row, group)| visit(row, *group as usize));
             }
             (active, nulls) => {
-                for (row, group) in self.groups.iter().enumerate() {
-                    let counts = active.is_none_or(|active| active.is_valid(row) && active.value(row))
-                        && nulls.is_none_or(|nulls| nulls.is_valid(row));
-                    if counts {
-                        visit(row, *group as usize);
-                    }
-                }
+                let nulls =
+                    [nulls, active.and_then(Array::nulls)].into_iter().flatten().map(NullBuffer::inner);
+                let bits = active.map(BooleanArray::values).into_iter().chain(nulls);
+                let rows = bits.cloned().reduce(|all, bits| &all & &bits);
+                let rows = rows.expect("with neither, all rows count");
+                rows.set_indices().for_each(|row| visit(row, self.groups[row] as usize));
             }
         }
     }

@@ -15,6 +15,7 @@ use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
     cell::Cell,
+    distinct::Distinct,
     results::{WindowProperty, WindowResults},
 };
 use crate::{
@@ -125,7 +126,7 @@ impl SessionAggregate {
             if let Some(place) = of_key.iter().position(|session| session.end - 1 == timestamp) {
                 let Session { start, end, cells } = of_key.remove(place);
                 let is_last = of_key.is_empty();
-                results.push((start, end), key.clone(), cells);
+                results.push((start, end), key.clone(), &cells);
                 if is_last {
                     sessions.remove(hash, &key)?;
                 }
@@ -171,7 +172,7 @@ impl StreamOperator for SessionAggregate {
         delta.groups.assign(&keys, &[], &mut delta.ids);
         let (numbers, windows) = self.sessions_of(&times, &delta.ids);
         delta.clear();
-        self.aggregates.aggregate(&batch, &keys, &numbers, &mut [], &mut delta)?;
+        self.aggregates.aggregate(&batch, &keys, &numbers, &mut Distinct::none(), &mut delta)?;
         let mut table = self.table.select(0)?;
         for id in 0..delta.groups.len() {
             let (mut start, mut end) = windows[delta.groups.space(id) as usize];

@@ -6,7 +6,7 @@ use arrow::{
     array::{AsArray, UInt32Array},
     datatypes::{Int64Type, SchemaRef},
 };
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
 use headwater_core::{
     codec,
@@ -19,7 +19,7 @@ use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
     cell::Cell,
-    distinct::DistinctSet,
+    distinct::Distinct,
     results::{WindowProperty, WindowResults},
 };
 use crate::{
@@ -84,7 +84,7 @@ impl OperatorFactory for WindowAggregateFactory {
             properties: self.properties.clone(),
             output: self.output.clone(),
             table: context.table("windows")?,
-            distinct: DistinctSet::open_all(&self.calls, false, context)?,
+            distinct: Distinct::open(&self.calls, false, context)?,
             delta: Delta::new(),
             spaces: Vec::new(),
             clock: context.task.clock.clone(),
@@ -107,7 +107,7 @@ struct WindowAggregate {
     output: SchemaRef,
     /// By slice, or window if rows come with theirs.
     table: Table<RowBytes, Vec<Cell>>,
-    distinct: Vec<DistinctSet>,
+    distinct: Distinct,
     delta: Delta,
     spaces: Vec<TimestampMs>,
     clock: Arc<dyn Clock>,
@@ -267,7 +267,7 @@ impl WindowAggregate {
         for slice in firing.slices {
             if self.last_window_of(slice).is_none_or(|end| end.saturating_sub(1) <= self.fired_up_to) {
                 self.table.drop_namespace(slice)?;
-                self.distinct.iter_mut().try_for_each(|set| set.drop_space(slice))?;
+                self.distinct.drop_space(slice)?;
             }
         }
         self.find_next_end();
@@ -283,18 +283,21 @@ impl WindowAggregate {
         results: &mut WindowResults,
     ) -> Result<(), TaskError> {
         if let [slice] = slices {
-            self.table
-                .scan(*slice, group, |_, key, cells| results.push(window, key.clone(), cells.clone()))?;
+            self.table.scan(*slice, group, |_, key, cells| results.push(window, key.clone(), cells))?;
             return Ok(());
         }
         let calls = &self.aggregates.calls;
-        let mut merged: HashMap<RowBytes, usize> = HashMap::new();
+        // Within a key group, the topmost bits of all hashes are the same.
+        let slot = |hash: u64| hash ^ (hash << 32);
+        let mut merged: HashTable<(u64, usize)> = HashTable::new();
         for slice in slices {
-            self.table.scan(*slice, group, |_, key, cells| match merged.get(key) {
-                Some(place) => results.merge(*place, cells, calls),
-                None => {
-                    merged.insert(key.clone(), results.len());
-                    results.push(window, key.clone(), cells.clone());
+            self.table.scan(*slice, group, |hash, key, cells| {
+                let is_same = |(other, place): &(u64, usize)| *other == hash && results.key(*place) == key;
+                if let Some((_, place)) = merged.find(slot(hash), is_same) {
+                    results.merge(*place, cells, calls);
+                } else {
+                    merged.insert_unique(slot(hash), (hash, results.len()), |(hash, _)| slot(*hash));
+                    results.push(window, key.clone(), cells);
                 }
             })?;
         }
@@ -317,6 +320,7 @@ impl StreamOperator for WindowAggregate {
         let keys = self.keys.keys(&batch.rows, hashes).map_err(failed)?;
         let mut delta = std::mem::replace(&mut self.delta, Delta::new());
         delta.clear();
+        self.distinct.clear();
         self.aggregates.aggregate(&batch, &keys, &self.spaces, &mut self.distinct, &mut delta)?;
         for run in delta.groups.by_space() {
             let mut contents = self.table.select(delta.groups.space(run[0]))?;
@@ -365,7 +369,7 @@ impl StreamOperator for WindowAggregate {
 
     fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
         let mut tables: Vec<&mut dyn AnyTable> = vec![&mut self.table];
-        tables.extend(self.distinct.iter_mut().map(DistinctSet::as_table));
+        tables.extend(self.distinct.tables());
         tables
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use arrow::{compute::SortOptions, datatypes::SchemaRef};
 use headwater_actors::context::TaskError;
 
@@ -46,6 +48,10 @@ impl DeduplicateFactory {
 }
 
 impl OperatorFactory for DeduplicateFactory {
+    fn without_update_before(&self) -> Option<Arc<dyn OperatorFactory>> {
+        Some(Arc::new(Self { update_before: false, ..self.clone() }))
+    }
+
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         let (descending, ties) = match self.keep {
             Keep::First => (false, Ties::First),

@@ -45,6 +45,7 @@ proptest! {
                     kept.insert(row.partition, row.clone());
                 }
             }
+            harness.flush();
             let output = harness.take_output();
             if factory.output_is_append_only() {
                 prop_assert!(output.iter().all(|batch| batch.kinds.is_none()));
@@ -65,11 +66,13 @@ fn a_key_whose_time_to_live_is_over_comes_anew() {
         let mut harness = Harness::open_with(factory, options(false));
         let row = Row { partition: 1, time_ms: 0, value: None, name: 0 };
         harness.process(0, insertions(std::slice::from_ref(&row)));
+        harness.flush();
         // Not yet swept, and swept.
         for now_ms in [1_000, 60_000] {
             harness.take_output();
             harness.set_time(now_ms);
             harness.process(0, insertions(std::slice::from_ref(&row)));
+            harness.flush();
             let output = harness.take_output();
             assert_eq!((output.len(), output[0].len(), &output[0].kinds), (1, 1, &None));
         }

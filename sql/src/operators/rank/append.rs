@@ -1,18 +1,17 @@
 //! Top-N of an input that only grows: what is not among the best N of its partition never will be.
 
+use std::ops::Range;
+
 use headwater_actors::{context::TaskError, operator::Step};
 use headwater_core::time::TimestampMs;
 use headwater_state::{AnyTable, Table};
 
-use super::{
-    RankPlan,
-    best::{Best, RankedRow},
-};
+use super::{RankPlan, best::Best, held::Held};
 use crate::{
     batch::{ChangeBatch, RowKind},
     operator::{Emit, OpenContext, StreamOperator, failed},
-    operators::ordered::{Change, Changes, Expiry, StoredRow},
-    rows::{Keys, RowBytes},
+    operators::ordered::{Change, Changes, EncodedRows, Expiry, StoredRow},
+    rows::RowBytes,
 };
 
 /// The operator.
@@ -20,32 +19,28 @@ pub(super) struct AppendRank {
     plan: RankPlan,
     table: Table<RowBytes, Best>,
     expiry: Expiry,
-    /// The mark that the next partition to change gets.
-    next_mark: u64,
-    /// The number that the next row gets.
-    next_number: u64,
-    /// Whether most rows of the last batch were none of the best: then rows are looked at before they are encoded.
-    is_selective: bool,
+    /// What came since results were last given out.
+    held: Held,
 }
 
-/// A partition that was changed in a batch.
+/// A partition with rows that may be among its best.
 struct Touched {
-    /// A row of the partition.
-    row: u32,
-    /// The rows that went, from the last one on.
-    displaced: Vec<StoredRow>,
+    hash: u64,
+    key: RowBytes,
+    /// Its candidates, by their place among all.
+    candidates: Range<usize>,
 }
 
-/// A row of a partition, with its places before and after a batch.
-struct Placed<'a> {
-    row: Source<'a>,
+/// A row of a partition, with its places before and after.
+struct Placed {
+    row: Source,
     before: Option<usize>,
     after: Option<usize>,
 }
 
-enum Source<'a> {
-    Incoming(u32),
-    Stored(&'a StoredRow),
+enum Source {
+    Candidate(u32),
+    Stored(StoredRow),
 }
 
 impl AppendRank {
@@ -58,109 +53,93 @@ impl AppendRank {
             plan,
             table: context.table("best-rows")?,
             expiry: Expiry::new(ttl_ms, context.task),
-            next_mark: 1,
-            next_number: 1,
-            is_selective: false,
+            held: Held::default(),
         })
     }
 
-    /// The rows that are better than the worst of their partition before the batch: only those can be among the best after
-    /// it. `None` if that is not worth the while.
-    fn candidates(&mut self, batch: &ChangeBatch) -> Result<Option<ChangeBatch>, TaskError> {
-        if !self.is_selective {
-            return Ok(None);
-        }
-        let keys = self.plan.keys.keys(&batch.rows, batch.hashes.clone()).map_err(failed)?;
-        let rows = self.plan.codec.encode_orders(&batch.rows).map_err(failed)?;
-        let mut table = self.table.select(0)?;
-        let mut chosen = Vec::new();
-        for row in 0..keys.len() {
-            let best = table.get(keys.hash(row), &RowBytes::from(keys.bytes(row)))?;
-            let is_candidate = best.is_none_or(|best| {
-                self.expiry.is_over(best.written_ms)
-                    || best.place(rows.order(row), self.plan.range.end).is_some()
-            });
-            if is_candidate {
-                chosen.push(row as u32);
-            }
-        }
-        self.is_selective = chosen.len() * 2 < keys.len();
-        batch.take(&chosen.into()).map(Some).map_err(failed)
-    }
-
-    /// Puts the rows of a batch into their places.
-    fn place(&mut self, batch: &ChangeBatch, keys: &Keys) -> Result<Vec<Touched>, TaskError> {
-        let rows = self.plan.codec.encode(&batch.rows).map_err(failed)?;
+    /// The best of the rows that are held, as far as they are better than the worst of a partition that is full: those of one
+    /// partition one behind the other, in their order.
+    fn candidates(&mut self) -> Result<(Vec<u32>, Vec<Touched>), TaskError> {
         let capacity = self.plan.range.end;
-        let (first_mark, first_number) = (self.next_mark, self.next_number);
-        let mut touched: Vec<Touched> = Vec::new();
+        let (rows, ends) = self.held.by_partition();
+        let mut candidates: Vec<u32> = Vec::new();
+        let mut touched = Vec::new();
         let mut table = self.table.select(0)?;
-        for row in 0..keys.len() {
-            let best = table.get_or_insert_borrowed(keys.hash(row), keys.bytes(row), Best::default)?;
-            if best.mark < first_mark && self.expiry.is_over(best.written_ms) {
-                best.rows.clear();
+        let mut start = 0;
+        for (partition, end) in ends.into_iter().enumerate() {
+            let (hash, key) = self.held.key(partition);
+            let best = table.get(hash, &key)?.filter(|best| !self.expiry.is_over(best.written_ms));
+            let worst = best.filter(|best| best.rows.len() >= capacity).and_then(|best| best.rows.last());
+            let mut limit = worst.map(StoredRow::order);
+            let first = candidates.len();
+            for row in &rows[start..end] {
+                let order = self.held.order(*row);
+                if limit.is_some_and(|limit| order >= limit) {
+                    continue;
+                }
+                let place = candidates[first..].partition_point(|other| self.held.order(*other) <= order);
+                candidates.insert(first + place, *row);
+                candidates.truncate(first + capacity);
+                if candidates.len() == first + capacity {
+                    limit = candidates.last().map(|last| self.held.order(*last));
+                }
             }
-            let Some(place) = best.place(rows.order(row), capacity) else { continue };
-            let ranked = RankedRow { row: rows.stored(row), number: first_number + row as u64 };
-            let displaced = best.insert(place, ranked, capacity);
-            best.written_ms = self.expiry.now_ms();
-            if best.mark < first_mark {
-                best.mark = first_mark + touched.len() as u64;
-                touched.push(Touched { row: row as u32, displaced: Vec::new() });
+            if candidates.len() > first {
+                touched.push(Touched { hash, key, candidates: first..candidates.len() });
             }
-            // What has come in this batch can go without anybody's knowing.
-            if let Some(displaced) = displaced.filter(|displaced| displaced.number < first_number) {
-                touched[(best.mark - first_mark) as usize].displaced.push(displaced.row);
-            }
+            start = end;
         }
-        self.next_mark += touched.len() as u64;
-        self.next_number += keys.len() as u64;
-        Ok(touched)
+        Ok((candidates, touched))
     }
 
-    fn changes(
-        &mut self,
-        batch: &ChangeBatch,
-        keys: &Keys,
-        touched: &[Touched],
-    ) -> Result<ChangeBatch, TaskError> {
-        let first_number = self.next_number - keys.len() as u64;
+    /// Puts the candidates into their places.
+    fn place(&mut self, touched: &[Touched], rows: &EncodedRows) -> Result<Changes, TaskError> {
+        let capacity = self.plan.range.end;
         let mut changes = Changes::default();
         let mut table = self.table.select(0)?;
-        for partition in touched {
-            let row = partition.row as usize;
-            let best = table.get_or_insert_borrowed(keys.hash(row), keys.bytes(row), Best::default)?;
-            let placed = placed(best, &partition.displaced, first_number);
+        for Touched { hash, key, candidates } in touched {
+            let best = table.get_or_insert_with(*hash, key, Best::default)?;
+            if self.expiry.is_over(best.written_ms) {
+                best.rows.clear();
+            }
+            let placed = merge(std::mem::take(&mut best.rows), candidates.clone(), rows, capacity);
             if self.plan.has_rank {
                 numbered(&self.plan, &placed, &mut changes);
             } else {
                 unnumbered(&self.plan, &placed, &mut changes);
             }
+            let stay = placed.into_iter().filter(|row| row.after.is_some());
+            best.rows.extend(stay.map(|placed| match placed.row {
+                Source::Candidate(row) => rows.stored(row as usize),
+                Source::Stored(row) => row,
+            }));
+            best.written_ms = self.expiry.now_ms();
         }
-        changes.finish(&batch.rows, &self.plan.codec, &self.plan.output).map_err(failed)
+        Ok(changes)
     }
 }
 
-/// The rows of a partition after a batch, followed by those that went, with their places. It is always the last row that
-/// goes, so those that went were behind those that stayed.
-fn placed<'a>(best: &'a Best, displaced: &'a [StoredRow], first_number: u64) -> Vec<Placed<'a>> {
-    let mut placed = Vec::with_capacity(best.rows.len() + displaced.len());
-    let mut before = 0..;
-    for (after, ranked) in best.rows.iter().enumerate() {
-        let (row, before) = if ranked.number >= first_number {
-            (Source::Incoming((ranked.number - first_number) as u32), None)
-        } else {
-            (Source::Stored(&ranked.row), before.next())
-        };
-        placed.push(Placed { row, before, after: Some(after) });
+/// The rows of a partition and its candidates, each in their order, in one order, with their places. Of rows that are sorted alike
+/// those that are there come first.
+fn merge(old: Vec<StoredRow>, candidates: Range<usize>, rows: &EncodedRows, capacity: usize) -> Vec<Placed> {
+    let mut placed: Vec<Placed> = Vec::with_capacity(old.len() + candidates.len());
+    let mut push = |row, before| {
+        let after = Some(placed.len()).filter(|place| *place < capacity);
+        placed.push(Placed { row, before, after });
+    };
+    let mut candidates = candidates.peekable();
+    for (before, row) in old.into_iter().enumerate() {
+        while let Some(better) = candidates.next_if(|candidate| rows.order(*candidate) < row.order()) {
+            push(Source::Candidate(better as u32), None);
+        }
+        push(Source::Stored(row), Some(before));
     }
-    let gone = displaced.iter().rev();
-    placed.extend(gone.map(|row| Placed { row: Source::Stored(row), before: before.next(), after: None }));
+    candidates.for_each(|candidate| push(Source::Candidate(candidate as u32), None));
     placed
 }
 
 /// Without numbers, a row comes or goes. All deletions precede all insertions, so that there are never too many rows.
-fn unnumbered(plan: &RankPlan, placed: &[Placed<'_>], changes: &mut Changes) {
+fn unnumbered(plan: &RankPlan, placed: &[Placed], changes: &mut Changes) {
     let is_in = |place: Option<usize>| place.is_some_and(|place| plan.range.contains(place));
     for row in placed {
         if is_in(row.before) && !is_in(row.after) {
@@ -177,7 +156,7 @@ fn unnumbered(plan: &RankPlan, placed: &[Placed<'_>], changes: &mut Changes) {
 }
 
 /// With numbers, it is a number's row that changes.
-fn numbered(plan: &RankPlan, placed: &[Placed<'_>], changes: &mut Changes) {
+fn numbered(plan: &RankPlan, placed: &[Placed], changes: &mut Changes) {
     let ranks = plan.range.end.min(placed.len());
     let mut before = vec![None; ranks];
     let mut after = vec![None; ranks];
@@ -210,33 +189,37 @@ fn numbered(plan: &RankPlan, placed: &[Placed<'_>], changes: &mut Changes) {
     }
 }
 
-impl Source<'_> {
+impl Source {
     fn add_to(&self, changes: &mut Changes) -> Change {
         match self {
-            Self::Incoming(row) => Change::Incoming(*row),
-            Self::Stored(row) => changes.store((*row).clone()),
+            Self::Candidate(row) => Change::Incoming(*row),
+            Self::Stored(row) => changes.store(row.clone()),
         }
     }
 }
 
 impl StreamOperator for AppendRank {
-    fn process(&mut self, _: usize, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
-        self.expiry.read_clock();
-        let rows = batch.len();
-        let (mut batch, are_chosen) = match self.candidates(&batch)? {
-            Some(chosen) => (chosen, true),
-            None => (batch, false),
-        };
-        if batch.is_empty() {
+    fn process(&mut self, _: usize, mut batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        let keys = self.plan.keys.keys(&batch.rows, std::mem::take(&mut batch.hashes)).map_err(failed)?;
+        let orders = self.plan.codec.encode_orders(&batch.rows).map_err(failed)?;
+        self.held.push(batch.rows, &keys, orders);
+        if self.held.is_full() { self.flush(emit) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        if self.held.len() == 0 {
             return Ok(());
         }
-        let keys = self.plan.keys.keys(&batch.rows, std::mem::take(&mut batch.hashes)).map_err(failed)?;
-        let touched = self.place(&batch, &keys)?;
-        let changes = self.changes(&batch, &keys, &touched)?;
-        if !are_chosen {
-            self.is_selective = changes.len() * 2 < rows;
+        self.expiry.read_clock();
+        let (candidates, touched) = self.candidates()?;
+        let candidates = self.held.take(&candidates).map_err(failed)?;
+        self.held.clear();
+        if touched.is_empty() {
+            return Ok(());
         }
-        emit(changes)
+        let rows = self.plan.codec.encode(&candidates).map_err(failed)?;
+        let changes = self.place(&touched, &rows)?;
+        emit(changes.finish(&candidates, &self.plan.codec, &self.plan.output).map_err(failed)?)
     }
 
     fn next_timer_ms(&self) -> Option<TimestampMs> {

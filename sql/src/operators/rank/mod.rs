@@ -4,10 +4,11 @@
 //! (`append`); if N is 1, that is one row (`top_one`, which de-duplication is a case of). If rows of the input may go,
 //! others take their places, so all rows are kept (`retract`).
 //!
-//! Each emits once per batch what has changed over all of it: a row that comes and goes within a batch is never seen.
+//! What has changed is given out for many rows at once: one that comes and goes meanwhile is never seen.
 
 mod append;
 mod best;
+mod held;
 mod retract;
 #[cfg(test)]
 mod speed;
@@ -25,7 +26,7 @@ use headwater_actors::context::TaskError;
 
 use self::{append::AppendRank, retract::RetractRank};
 pub(crate) use self::{
-    best::{Best, RankedRow},
+    best::Best,
     top_one::{Ties, TopOne, TopOnePlan},
 };
 use super::ordered::OrderedCodec;
@@ -68,6 +69,10 @@ impl RankFactory {
 }
 
 impl OperatorFactory for RankFactory {
+    fn without_update_before(&self) -> Option<Arc<dyn OperatorFactory>> {
+        Some(Arc::new(Self { update_before: false, ..self.clone() }))
+    }
+
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         if self.input_is_append_only && self.range == (1..=1) {
             let plan = TopOnePlan {

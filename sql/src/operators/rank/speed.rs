@@ -22,6 +22,9 @@ use crate::{
 const ROWS: usize = 2_000_000;
 const BATCH_ROWS: usize = 4_096;
 
+/// About as many as come between two watermarks.
+const BATCHES_PER_FLUSH: usize = 4;
+
 fn schema() -> SchemaRef {
     let time = DataType::Timestamp(TimeUnit::Millisecond, None);
     Arc::new(Schema::new(vec![
@@ -81,8 +84,11 @@ fn measure(name: &str, bids: &[ChangeBatch], factory: impl OperatorFactory + 'st
     let mut harness = Harness::open_with(factory, options(false));
     let started = cpu_seconds();
     let (mut rows, mut changes) = (0, 0);
-    for batch in bids {
+    for (number, batch) in bids.iter().enumerate() {
         harness.process(0, batch.clone());
+        if number % BATCHES_PER_FLUSH == 0 {
+            harness.flush();
+        }
         rows += batch.len();
         changes += harness.take_output().iter().map(ChangeBatch::len).sum::<usize>();
     }

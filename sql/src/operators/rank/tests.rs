@@ -76,15 +76,19 @@ proptest! {
         factory in any_factory(),
         rows in any_rows(0..5_000, 200),
         batch_rows in 1usize..50,
+        held_batches in 1usize..4,
         restart_after in 0usize..10,
         is_on_disk in proptest::bool::weighted(0.2),
     ) {
         let mut harness = Harness::open_with(factory.clone(), options(is_on_disk));
         let mut table = Materialized::default();
         let mut there = Vec::new();
-        for (number, rows) in rows.chunks(batch_rows).enumerate() {
-            harness.process(0, insertions(rows));
-            there.extend_from_slice(rows);
+        for (number, batches) in rows.chunks(batch_rows).collect::<Vec<_>>().chunks(held_batches).enumerate() {
+            for rows in batches {
+                harness.process(0, insertions(rows));
+                there.extend_from_slice(rows);
+            }
+            harness.flush();
             table.apply(&harness.take_output());
             prop_assert_eq!(&table, &expected(&factory, &there));
             if number == restart_after {
@@ -140,7 +144,10 @@ proptest! {
         let later = |update_before: bool| {
             let factory = RankFactory { update_before, ..factory.clone() };
             let mut harness = Harness::open_with(factory, options(false));
-            rows.chunks(batch_rows).for_each(|rows| harness.process(0, insertions(rows)));
+            for rows in rows.chunks(batch_rows) {
+                harness.process(0, insertions(rows));
+                harness.flush();
+            }
             let mut texts = change_texts(&harness.take_output());
             texts.retain(|text| !text.starts_with(RowKind::UpdateBefore.short()));
             texts
@@ -155,6 +162,7 @@ fn row(partition: i64, value: i64, name: usize) -> Row {
 
 fn changes_of(harness: &mut Harness, rows: &[Row]) -> Vec<String> {
     harness.process(0, insertions(rows));
+    harness.flush();
     let changes = harness.take_output();
     let short = |text: String| text.replace("1970-01-01T00:00:00,", "").replace("row number ", "");
     change_texts(&changes).into_iter().map(short).collect()
@@ -219,5 +227,6 @@ fn ascending_order_puts_nulls_first() {
     let factory = RankFactory { order: vec![(VALUE, ascending())], ..factory(1..=1, false) };
     let mut harness = Harness::open_with(factory, options(false));
     harness.process(0, insertions(&[row(1, 0, 0), Row { value: None, ..row(1, 0, 1) }]));
+    harness.flush();
     assert_eq!(texts(&harness.take_output()[0].rows), ["1,1970-01-01T00:00:00,null,row number 1"]);
 }

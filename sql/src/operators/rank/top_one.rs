@@ -1,11 +1,12 @@
 //! The first row of each partition of an input that only grows; so also de-duplication.
 
-use arrow::{compute::SortOptions, datatypes::SchemaRef};
+use arrow::{array::RecordBatch, compute::SortOptions, datatypes::SchemaRef};
 use headwater_actors::{context::TaskError, operator::Step};
 use headwater_core::time::TimestampMs;
 use headwater_state::{AnyTable, Table};
 use serde::{Deserialize, Serialize};
 
+use super::held::Held;
 use crate::{
     batch::{ChangeBatch, RowKind},
     operator::{Emit, OpenContext, StreamOperator, failed},
@@ -20,6 +21,17 @@ pub(crate) enum Ties {
     First,
     /// The one that came last.
     Last,
+}
+
+impl Ties {
+    /// Whether a row that comes takes the place of another one.
+    #[inline]
+    fn wins(self, order: &[u8], other: &[u8]) -> bool {
+        match self {
+            Self::First => order < other,
+            Self::Last => order <= other,
+        }
+    }
 }
 
 /// What an operator is opened for.
@@ -41,8 +53,10 @@ pub(crate) struct TopOne {
     codec: OrderedCodec,
     table: Table<RowBytes, First>,
     expiry: Expiry,
-    /// The mark of the next partition to change: those with this or a later one were changed in the current batch.
-    next_mark: u64,
+    /// What came since results were last given out.
+    held: Held,
+    /// The first of those rows in each partition.
+    firsts: Vec<u32>,
 }
 
 /// A partition's first row, or only what it is sorted by if nobody asks for its content.
@@ -50,14 +64,6 @@ pub(crate) struct TopOne {
 struct First {
     row: StoredRow,
     written_ms: TimestampMs,
-    #[serde(skip)]
-    mark: u64,
-}
-
-/// A partition's change in a batch.
-struct Touched {
-    before: Before,
-    row: u32,
 }
 
 enum Before {
@@ -67,6 +73,13 @@ enum Before {
     Unknown,
 }
 
+/// A partition that has a new first row.
+struct Touched {
+    hash: u64,
+    key: RowBytes,
+    before: Before,
+}
+
 impl TopOne {
     pub fn open(plan: TopOnePlan, context: &mut OpenContext<'_>) -> Result<Self, TaskError> {
         Ok(Self {
@@ -74,7 +87,8 @@ impl TopOne {
             codec: OrderedCodec::new(&plan.input, &plan.order).map_err(failed)?,
             table: context.table("first-rows")?,
             expiry: Expiry::new(plan.ttl_ms, context.task),
-            next_mark: 1,
+            held: Held::default(),
+            firsts: Vec::new(),
             plan,
         })
     }
@@ -84,9 +98,9 @@ impl TopOne {
         self.plan.order.is_empty() && self.plan.ties == Ties::First
     }
 
-    /// The rows that are the first of their partitions, once and for all.
-    fn first_seen(&mut self, keys: &Keys) -> Result<Vec<Touched>, TaskError> {
-        let mut touched = Vec::new();
+    /// Emits the rows that are the first of their partitions, once and for all.
+    fn first_seen(&mut self, rows: &RecordBatch, keys: &Keys, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        let mut changes = Changes::default();
         let mut table = self.table.select(0)?;
         let written_ms = self.expiry.now_ms();
         for row in 0..keys.len() {
@@ -98,56 +112,63 @@ impl TopOne {
                 continue;
             }
             table.insert(keys.hash(row), key, First { written_ms, ..First::default() });
-            touched.push(Touched { before: Before::Nothing, row: row as u32 });
+            changes.push_numbered(RowKind::Insert, Change::Incoming(row as u32), 1);
         }
-        Ok(touched)
+        emit(changes.finish(rows, &self.codec, &self.plan.output).map_err(failed)?)
     }
 
-    fn replace(&mut self, batch: &ChangeBatch, keys: &Keys) -> Result<Vec<Touched>, TaskError> {
-        let keeps_rows = self.plan.update_before;
-        let rows =
-            if keeps_rows { self.codec.encode(&batch.rows) } else { self.codec.encode_orders(&batch.rows) };
-        let rows = rows.map_err(failed)?;
-        let first_mark = self.next_mark;
-        let mut touched: Vec<Touched> = Vec::with_capacity(keys.len());
+    fn hold(&mut self, rows: RecordBatch, keys: &Keys) -> Result<(), TaskError> {
+        let orders = self.codec.encode_orders(&rows).map_err(failed)?;
+        let first = self.held.push(rows, keys, orders);
+        for row in first..self.held.len() as u32 {
+            match self.firsts.get(self.held.partition(row)) {
+                None => self.firsts.push(row),
+                Some(other) if self.plan.ties.wins(self.held.order(row), self.held.order(*other)) => {
+                    self.firsts[self.held.partition(row)] = row;
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The held rows that are the first of their partitions, by all that has come.
+    fn winners(&mut self) -> Result<(RecordBatch, Vec<Touched>), TaskError> {
+        let firsts = std::mem::take(&mut self.firsts);
+        let (mut rows, mut touched) = (Vec::with_capacity(firsts.len()), Vec::with_capacity(firsts.len()));
+        let (keeps_rows, ties) = (self.plan.update_before, self.plan.ties);
         let mut table = self.table.select(0)?;
-        for row in 0..keys.len() {
-            let mut is_new = false;
-            let first = table.get_or_insert_borrowed(keys.hash(row), keys.bytes(row), || {
-                is_new = true;
-                First::default()
-            })?;
-            is_new |= self.expiry.is_over(first.written_ms);
-            let order = rows.order(row);
-            let wins = match self.plan.ties {
-                Ties::First => order < first.row.order(),
-                Ties::Last => order <= first.row.order(),
+        for (partition, row) in firsts.into_iter().enumerate() {
+            let (hash, key) = self.held.key(partition);
+            let before = match table.get(hash, &key)? {
+                Some(first) if !self.expiry.is_over(first.written_ms) => {
+                    let (order, other) = (self.held.order(row), first.row.order());
+                    if !ties.wins(order, other) {
+                        continue;
+                    }
+                    if keeps_rows { Before::Row(first.row.clone()) } else { Before::Unknown }
+                }
+                _ => Before::Nothing,
             };
-            if !is_new && !wins {
-                continue;
-            }
-            let before = std::mem::replace(&mut first.row, rows.stored(row));
-            first.written_ms = self.expiry.now_ms();
-            if first.mark >= first_mark {
-                touched[(first.mark - first_mark) as usize].row = row as u32;
-                continue;
-            }
-            first.mark = first_mark + touched.len() as u64;
-            let before = match is_new {
-                true => Before::Nothing,
-                false if keeps_rows => Before::Row(before),
-                false => Before::Unknown,
-            };
-            touched.push(Touched { before, row: row as u32 });
+            rows.push(row);
+            touched.push(Touched { hash, key, before });
         }
-        self.next_mark += touched.len() as u64;
-        Ok(touched)
+        let rows = self.held.take(&rows).map_err(failed)?;
+        self.held.clear();
+        Ok((rows, touched))
     }
 
-    fn changes(&self, batch: &ChangeBatch, touched: Vec<Touched>) -> Result<ChangeBatch, TaskError> {
+    /// Puts the new first rows of partitions into the state.
+    fn replace(&mut self, rows: &RecordBatch, touched: Vec<Touched>) -> Result<Changes, TaskError> {
+        let encoded =
+            if self.plan.update_before { self.codec.encode(rows) } else { self.codec.encode_orders(rows) };
+        let encoded = encoded.map_err(failed)?;
         let mut changes = Changes::default();
-        for Touched { before, row } in touched {
-            let row = Change::Incoming(row);
+        let mut table = self.table.select(0)?;
+        let written_ms = self.expiry.now_ms();
+        for (row, Touched { hash, key, before }) in touched.into_iter().enumerate() {
+            table.insert(hash, key, First { row: encoded.stored(row), written_ms });
+            let row = Change::Incoming(row as u32);
             match before {
                 Before::Nothing => changes.push_numbered(RowKind::Insert, row, 1),
                 Before::Unknown => changes.push_numbered(RowKind::UpdateAfter, row, 1),
@@ -158,16 +179,32 @@ impl TopOne {
                 }
             }
         }
-        changes.finish(&batch.rows, &self.codec, &self.plan.output).map_err(failed)
+        Ok(changes)
     }
 }
 
 impl StreamOperator for TopOne {
     fn process(&mut self, _: usize, mut batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
-        self.expiry.read_clock();
         let keys = self.keys.keys(&batch.rows, std::mem::take(&mut batch.hashes)).map_err(failed)?;
-        let touched = if self.is_final() { self.first_seen(&keys)? } else { self.replace(&batch, &keys)? };
-        emit(self.changes(&batch, touched)?)
+        if self.is_final() {
+            self.expiry.read_clock();
+            return self.first_seen(&batch.rows, &keys, emit);
+        }
+        self.hold(batch.rows, &keys)?;
+        if self.held.is_full() { self.flush(emit) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        if self.held.len() == 0 {
+            return Ok(());
+        }
+        self.expiry.read_clock();
+        let (rows, touched) = self.winners()?;
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let changes = self.replace(&rows, touched)?;
+        emit(changes.finish(&rows, &self.codec, &self.plan.output).map_err(failed)?)
     }
 
     fn next_timer_ms(&self) -> Option<TimestampMs> {

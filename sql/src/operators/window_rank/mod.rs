@@ -16,7 +16,7 @@ use headwater_state::{AnyTable, Namespace, Table};
 
 use super::{
     ordered::{Changes, OrderedCodec, in_namespace_order, times_ms},
-    rank::{Best, RankedRow, Ranks, with_rank},
+    rank::{Best, Ranks, with_rank},
 };
 use crate::{
     batch::{ChangeBatch, RowKind},
@@ -116,7 +116,7 @@ impl WindowRank {
         for (_, rows) in partitions {
             let ranked = rows.into_iter().enumerate();
             for (place, ranked) in ranked.skip(self.range.start) {
-                let row = changes.store(ranked.row);
+                let row = changes.store(ranked);
                 changes.push_numbered(RowKind::Insert, row, place + 1);
             }
         }
@@ -145,7 +145,7 @@ impl StreamOperator for WindowRank {
             for row in run.into_iter().map(|row| row as usize) {
                 let best = table.get_or_insert_borrowed(keys.hash(row), keys.bytes(row), Best::default)?;
                 if let Some(place) = best.place(rows.order(row), capacity) {
-                    best.insert(place, RankedRow { row: rows.stored(row), number: 0 }, capacity);
+                    best.insert(place, rows.stored(row), capacity);
                 }
             }
         }

@@ -113,6 +113,7 @@ impl PhysicalPlanner {
                 .collect::<Vec<_>>(),
             is_updating: !calls.is_empty() || input.is_updating,
             unique: Some(key_columns.clone()),
+            hashed_by: Vec::new(),
             is_bounded: input.is_bounded,
             schema: output.clone(),
         };
@@ -120,6 +121,7 @@ impl PhysicalPlanner {
         result.attributes.resize(output.fields().len(), Attribute::Plain);
         let is_split = self.options.is_two_phase
             && !input.is_updating
+            && !input.is_hashed_by(&key_columns)
             && !calls.is_empty()
             && calls.iter().all(AggregateCall::is_splittable);
         let state = format!(
@@ -131,13 +133,13 @@ impl PhysicalPlanner {
             keys: key_columns.clone(),
             calls: calls.clone(),
             output,
+            update_before: true,
             is_retracting: input.is_updating,
             first_partial: None,
             ttl_ms: self.options.ttl_ms,
         };
         if !is_split {
-            let distribution = by_columns(&key_columns);
-            let inputs = vec![(input.node, distribution)];
+            let inputs = vec![input.by_columns(&key_columns)];
             return Ok(self.operator_of(
                 format!("GroupAggregate({title})"),
                 Arc::new(factory),
@@ -168,7 +170,7 @@ impl PhysicalPlanner {
     pub(super) fn local(&mut self, name: String, factory: LocalAggregateFactory, input: &Rel) -> Rel {
         let schema = factory.output();
         let attributes = vec![Attribute::Plain; schema.fields().len()];
-        let output = Rel { schema, attributes, unique: None, ..input.clone() };
+        let output = Rel { schema, attributes, unique: None, hashed_by: Vec::new(), ..input.clone() };
         self.operator(name, factory, input, Distribution::Any, output)
     }
 
@@ -206,6 +208,7 @@ impl PhysicalPlanner {
             attributes,
             is_updating: false,
             unique: None,
+            hashed_by: Vec::new(),
             is_bounded: input.is_bounded,
         };
         let inputs = vec![(input.node, by_columns(&others))];
@@ -239,7 +242,7 @@ impl PhysicalPlanner {
         let mut attributes = keys;
         attributes.resize(output.fields().len(), Attribute::Plain);
         let factory = CalcFactory::new(None, Some(projection), output.clone());
-        let result = Rel { schema: output, attributes, ..input.clone() };
+        let result = Rel { schema: output, attributes, hashed_by: Vec::new(), ..input.clone() };
         Ok(self.operator("Calc(arrange)".to_owned(), factory, &input, Distribution::Any, result))
     }
 }

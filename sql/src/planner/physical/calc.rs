@@ -8,7 +8,7 @@ use datafusion::{
     logical_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Projection, Union, Values},
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, nullable, shown};
+use super::{Attribute, PhysicalPlanner, Planned, Rel, join::linear, nullable, shown};
 use crate::{
     connectors::values::ValuesSource,
     error::SqlError,
@@ -66,23 +66,25 @@ impl PhysicalPlanner {
         if is_identity {
             return Ok(input.clone());
         }
-        let (attributes, unique) = match exprs {
-            None => (input.attributes.clone(), input.unique.clone()),
+        let (attributes, unique, hashed_by) = match exprs {
+            None => (input.attributes.clone(), input.unique.clone(), input.hashed_by.clone()),
             Some(exprs) => {
                 let place_of = |column: &usize| {
                     exprs.iter().position(|expr| {
                         matches!(unaliased(expr), Expr::Column(c) if schema.maybe_index_of_column(c) == Some(*column))
                     })
                 };
-                let unique = input.unique.as_ref().and_then(|unique| unique.iter().map(place_of).collect());
-                (self.attributes_of(input, schema, exprs), unique)
+                let places = |columns: &Vec<usize>| columns.iter().map(place_of).collect::<Option<Vec<_>>>();
+                let unique = input.unique.as_ref().and_then(places);
+                let hashed_by = input.hashed_by.iter().filter_map(places).collect();
+                (self.attributes_of(input, schema, exprs), unique, hashed_by)
             }
         };
         let mut parts = Vec::new();
         parts.extend(exprs.map(|exprs| format!("select=[{}]", shown(exprs))));
         parts.extend(filter.map(|filter| format!("where=[{}]", shown([filter]))));
         let factory = CalcFactory::new(physical_filter, projection, output_schema.clone());
-        let output = Rel { schema: output_schema, attributes, unique, ..input.clone() };
+        let output = Rel { schema: output_schema, attributes, unique, hashed_by, ..input.clone() };
         Ok(self.operator(format!("Calc({})", parts.join(", ")), factory, input, Distribution::Any, output))
     }
 
@@ -145,6 +147,7 @@ impl PhysicalPlanner {
             attributes,
             is_updating: inputs.iter().any(|input| input.is_updating),
             unique: None,
+            hashed_by: Vec::new(),
             is_bounded: inputs.iter().all(|input| input.is_bounded),
             schema: schema.clone(),
         };
@@ -196,6 +199,8 @@ impl PhysicalPlanner {
         let rowtime = index_of(schema, &node.rowtime).map_err(sql_error)?;
         let spec = WatermarkSpec {
             expr: self.expr(&node.watermark, schema)?,
+            is_ascending: linear(unaliased(&node.watermark))
+                .is_some_and(|(column, _)| schema.maybe_index_of_column(column) == Some(rowtime)),
             rowtime,
             rowtime_name: input.schema.field(rowtime).name().clone(),
         };

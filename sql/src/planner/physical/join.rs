@@ -79,9 +79,10 @@ impl PhysicalPlanner {
             attributes,
             is_updating: false,
             unique: None,
+            hashed_by: Vec::new(),
             is_bounded: left.rel.is_bounded && right.rel.is_bounded,
         };
-        let joined = match (windows, interval) {
+        let mut joined = match (windows, interval) {
             (Some((ends, WindowTime::Event)), _) if is_append_only => {
                 let state = "the rows of windows that have not ended, of both inputs".to_owned();
                 let factory = Arc::new(WindowJoinFactory { spec, window_ends: ends });
@@ -111,6 +112,15 @@ impl PhysicalPlanner {
                     result,
                 )
             }
+        };
+        let left_width = left.rel.schema.fields().len();
+        let right_keys = || right.keys.iter().map(|key| left_width + key).collect();
+        // Rows that are padded with nulls are where the key that they have says.
+        joined.hashed_by = match kind {
+            JoinKind::Inner => vec![left.keys.clone(), right_keys()],
+            JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti => vec![left.keys.clone()],
+            JoinKind::Right => vec![right_keys()],
+            JoinKind::Full => Vec::new(),
         };
         self.trim(joined, output, &join.schema)
     }
@@ -210,7 +220,10 @@ impl PhysicalPlanner {
             .collect();
         let output = nullable(schema);
         let attributes = columns.iter().map(|column| joined.attributes[*column]).collect();
-        let result = Rel { schema: output.clone(), attributes, ..joined.clone() };
+        let place_of = |column: &usize| columns.iter().position(|kept| kept == column);
+        let hashed_by = joined.hashed_by.iter();
+        let hashed_by = hashed_by.filter_map(|keys| keys.iter().map(place_of).collect()).collect();
+        let result = Rel { schema: output.clone(), attributes, hashed_by, ..joined.clone() };
         let factory = CalcFactory::new(None, Some(projection), output);
         Ok(self.operator("Calc(trim)".to_owned(), factory, &joined, Distribution::Any, result))
     }
@@ -308,7 +321,7 @@ fn window_keys(left: &Side, right: &Side) -> Option<((usize, usize), WindowTime)
 }
 
 /// A column, and what is added to it in milliseconds.
-fn linear(expr: &Expr) -> Option<(&Column, i64)> {
+pub(super) fn linear(expr: &Expr) -> Option<(&Column, i64)> {
     match expr {
         Expr::Column(column) => Some((column, 0)),
         Expr::Cast(cast) => linear(&cast.expr),

@@ -50,6 +50,7 @@ impl PhysicalPlanner {
             attributes,
             is_updating: false,
             unique: None,
+            hashed_by: Vec::new(),
             is_bounded: true,
         };
         let right = Side { width: columns.fields().len(), rel, keys };

@@ -74,13 +74,26 @@ pub struct Rel {
     pub is_updating: bool,
     /// Columns by which rows are found again, if the rows are updated.
     pub unique: Option<Vec<usize>>,
+    /// Columns each list of which has told which subtask a row is in: an operator that wants rows so divided takes them as they come.
+    pub hashed_by: Vec<Vec<usize>>,
     /// Whether the rows come to an end.
     pub is_bounded: bool,
 }
 
+impl Rel {
+    fn is_hashed_by(&self, columns: &[usize]) -> bool {
+        self.hashed_by.iter().any(|hashed_by| hashed_by == columns)
+    }
+
+    /// The node as an input that is divided by these columns.
+    fn by_columns(&self, columns: &[usize]) -> (NodeId, Distribution) {
+        (self.node, if self.is_hashed_by(columns) { Distribution::Any } else { by_columns(columns) })
+    }
+}
+
 /// Makes the nodes of one job.
 pub struct PhysicalPlanner {
-    /// What has been made so far.
+    /// What has been made so far; [`finish`](Self::finish) gives what runs.
     pub plan: StreamPlan,
     options: PlanOptions,
     props: ExecutionProps,
@@ -117,6 +130,12 @@ impl PhysicalPlanner {
             aggregations: Vec::new(),
             equal: BTreeMap::new(),
         }
+    }
+
+    /// The nodes, once all queries and sinks are planned.
+    pub fn finish(mut self) -> StreamPlan {
+        self.plan.leave_out_update_before();
+        self.plan
     }
 
     /// Makes the nodes of a query.
@@ -179,7 +198,7 @@ impl PhysicalPlanner {
         self.operator_of(name, Arc::new(factory), vec![(input.node, distribution)], String::new(), output)
     }
 
-    /// Adds an operator with any inputs. `output` is all but its node.
+    /// Adds an operator with any inputs. `output` is all but its node, and divided as the inputs are if these are taken as they come.
     fn operator_of(
         &mut self,
         name: String,
@@ -188,6 +207,8 @@ impl PhysicalPlanner {
         state: String,
         output: Rel,
     ) -> Rel {
+        let is_divided_anew = inputs.iter().any(|(_, distribution)| *distribution != Distribution::Any);
+        let hashed_by = if is_divided_anew { Vec::new() } else { output.hashed_by };
         let node = self.plan.add(Node {
             name,
             kind: NodeKind::Operator(factory),
@@ -195,10 +216,11 @@ impl PhysicalPlanner {
             parallelism: None,
             schema: output.schema.clone(),
             is_updating: output.is_updating,
+            update_before: output.is_updating,
             state,
             idle_timeout_ms: None,
         });
-        Rel { node, ..output }
+        Rel { node, hashed_by, ..output }
     }
 }
 

@@ -12,7 +12,7 @@ use datafusion::{
 };
 
 use super::{
-    Attribute, PhysicalPlanner, Planned, Rel, by_columns,
+    Attribute, PhysicalPlanner, Planned, Rel,
     calc::unaliased,
     names, not_supported,
     rank::{column_of, order_of},
@@ -67,7 +67,7 @@ impl PhysicalPlanner {
             names(&input.schema, &partition),
             names(&input.schema, &order.iter().map(|(column, _)| *column).collect::<Vec<_>>())
         );
-        let inputs = vec![(input.node, by_columns(&partition))];
+        let inputs = vec![input.by_columns(&partition)];
         let mut attributes = input.attributes.clone();
         attributes.resize(attributes.len() + calls.len(), Attribute::Plain);
         let ttl_ms = self.options.ttl_ms.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX));

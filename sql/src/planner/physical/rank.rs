@@ -13,7 +13,7 @@ use datafusion::{
     },
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, not_supported};
+use super::{Attribute, PhysicalPlanner, Planned, Rel, calc::unaliased, names, not_supported};
 use crate::{
     error::SqlError,
     operators::{
@@ -157,7 +157,7 @@ impl PhysicalPlanner {
         let start = has(|attribute| matches!(attribute, Attribute::WindowStart(WindowTime::Event)));
         let mut attributes = input.attributes.clone();
         attributes.extend(rank_name.as_ref().map(|_| Attribute::Plain));
-        let inputs = vec![(input.node, by_columns(&partition))];
+        let inputs = vec![input.by_columns(&partition)];
         let ttl_ms = self.options.ttl_ms.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX));
         if let (Some(_), Some(window_end)) = (start, end)
             && !input.is_updating

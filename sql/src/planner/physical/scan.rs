@@ -87,6 +87,7 @@ impl PhysicalPlanner {
             attributes: vec![Attribute::Plain; schema.fields().len()],
             is_updating: false,
             unique: None,
+            hashed_by: Vec::new(),
             is_bounded: source.is_bounded(),
             schema: schema.clone(),
         };
@@ -97,6 +98,7 @@ impl PhysicalPlanner {
             inputs: Vec::new(),
             schema,
             is_updating: false,
+            update_before: false,
             state: String::new(),
             idle_timeout_ms: self.options.idle_timeout_ms,
         });

@@ -1,5 +1,7 @@
 //! Tables that are written.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::DataType;
 use datafusion::{
     common::{Column, DFSchema, ScalarValue},
@@ -63,6 +65,14 @@ impl PhysicalPlanner {
             ))
             .hint("aggregate by window, so that each result is final, or write to a table that takes changes, such as one of connector `print`, or of `filesystem` with format `debezium-json`"));
         }
+        let is_keyed = |key: &[usize]| {
+            let unique = rows.unique.as_ref();
+            unique.is_some_and(|unique| BTreeSet::from_iter(unique) == BTreeSet::from_iter(key))
+        };
+        // A row whose key in the table changes has to be found under the old one.
+        let update_before = rows.is_updating
+            && (sink.accepts() == Accepts::Changelog
+                || !(table.primary_key.is_empty() || is_keyed(&table.primary_key)));
         let is_fixed = sink.parallelism().is_some_and(|parallelism| parallelism > 1);
         let distribution = match &rows.unique {
             _ if !rows.is_updating => Distribution::Any,
@@ -82,6 +92,7 @@ impl PhysicalPlanner {
             inputs: vec![(rows.node, distribution)],
             schema: rows.schema.clone(),
             is_updating: rows.is_updating,
+            update_before,
             state: String::new(),
             idle_timeout_ms: None,
         });

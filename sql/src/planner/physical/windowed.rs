@@ -52,6 +52,7 @@ impl PhysicalPlanner {
             attributes,
             is_updating: false,
             unique: None,
+            hashed_by: Vec::new(),
             is_bounded: input.is_bounded,
         };
         let state = "one row per key and window".to_owned();

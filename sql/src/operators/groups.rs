@@ -6,7 +6,7 @@ use crate::rows::Keys;
 
 /// Keys by number, in the order in which they came. A key may be divided into spaces, such as windows.
 #[derive(Default)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     table: HashTable<u32>,
     keys: Vec<Group>,
     arena: Vec<u8>,
