@@ -3,12 +3,14 @@
 pub mod aggregate;
 pub mod calc;
 pub mod deduplicate;
+pub mod expand;
 mod groups;
 pub mod join;
 mod ordered;
 pub mod over;
 pub mod rank;
 pub mod sort;
+pub mod unnest;
 pub mod window;
 pub mod window_rank;
 

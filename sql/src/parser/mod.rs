@@ -28,6 +28,7 @@ mod statements;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unnest;
 
 pub use ast::*;
 pub(crate) use dialect::{CAST_AS_STRING, FlinkDialect};

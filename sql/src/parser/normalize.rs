@@ -15,7 +15,7 @@ use super::{
     constructs::{call, cast, number, text},
     cursor::place,
     dialect::FlinkDialect,
-    group_windows,
+    group_windows, unnest,
 };
 use crate::error::{Location, SqlError};
 
@@ -189,6 +189,13 @@ impl Normalizer<'_> {
                 }
                 Expr::Function(function)
             }
+            // DataFusion's is an INT.
+            Expr::Function(function)
+                if ["GROUPING", "GROUPING_ID"]
+                    .contains(&function.name.to_string().to_uppercase().as_str()) =>
+            {
+                cast(CastKind::Cast, Expr::Function(function), &DataType::Int64)
+            }
             // A case evaluates only what is wanted.
             Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("IF") => {
                 conditional(function)?
@@ -294,6 +301,7 @@ impl VisitorMut for Normalizer<'_> {
 
     fn pre_visit_select(&mut self, visited: &mut Select) -> ControlFlow<Self::Break> {
         let refused = select(visited).map_or(Ok(()), |name| Err(not_supported(name, visited)));
+        unnest::join_first(visited);
         done(refused.and_then(|()| group_windows::rewrite(visited)))
     }
 

@@ -38,6 +38,7 @@ pub fn lookup(name: &str) -> Option<Arc<AggregateUDF>> {
             ),
         ),
         "collect" => own("array_agg", Signature::any(1, Volatility::Immutable)),
+        "grouping_id" => Some(functions_aggregate::grouping::grouping_udaf()),
         "approx_count_distinct" => None,
         _ => functions_aggregate::all_default_aggregate_functions()
             .into_iter()

@@ -25,10 +25,11 @@ use datafusion::{
 use super::{
     aggregates,
     fields::RowFields,
-    names,
+    literals, names,
     nodes::WatermarkNode,
     relation::{FlinkRelations, location_of, refused},
     row_number::row_number,
+    unnest,
 };
 use crate::{
     catalog::{Catalog, CatalogEntry, CatalogTable, is_rowtime_type, table_name},
@@ -127,7 +128,8 @@ impl<'a> Context<'a> {
     pub fn plan(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = Box::new(query.clone());
         names::make_distinct(&mut query);
-        self.planner().sql_statement_to_plan(Statement::Query(query))
+        let plan = self.planner().sql_statement_to_plan(Statement::Query(query))?;
+        unnest::attach(literals::of_plan(plan)?)
     }
 
     /// The logical plan of everything that a table has: physical, metadata and computed columns, and watermarks.
@@ -148,7 +150,8 @@ impl<'a> Context<'a> {
                         let message =
                             format!("computed column `{}` of `{name}`: {}", column.name, error.message);
                         refused(SqlError { message, ..error }.at(column.location))
-                    })?
+                    })
+                    .and_then(literals::of_expr)?
                     .alias(&column.name),
                 _ => Expr::Column(datafusion::common::Column::new(Some(name.clone()), &column.name)),
             };

@@ -4,13 +4,16 @@ pub mod aggregates;
 mod coercion;
 mod context;
 mod errors;
+mod expand;
 mod fields;
+mod literals;
 mod names;
 pub mod nodes;
 mod optimize;
 mod physical;
 mod relation;
 mod row_number;
+mod unnest;
 mod versions;
 
 pub use context::{Context, query_location};

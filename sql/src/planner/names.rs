@@ -1,10 +1,10 @@
-//! Columns of one query with the same name: `SELECT b, b` gives `b` and `b0`, as in Flink. DataFusion refuses them.
+//! The names of a query's columns, as in Flink: `SELECT b, b` gives `b` and `b0`, and what has no name gets one by its place, `EXPR$0`.
 
 use std::{collections::HashSet, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, VisitMut, VisitorMut};
 
-/// Gives columns whose names are taken other names, in the query and in all queries within it.
+/// Gives each column a name of its own, in the query and in all queries within it.
 pub fn make_distinct(query: &mut Query) {
     let _ = query.visit(&mut DistinctNames);
 }
@@ -18,17 +18,16 @@ impl VisitorMut for DistinctNames {
         let mut taken: HashSet<String> = select.projection.iter().filter_map(name_of).collect();
         let mut seen = HashSet::new();
         for (place, item) in select.projection.iter_mut().enumerate() {
-            let key = name_of(item).unwrap_or_else(|| item.to_string());
-            if seen.insert(key) {
-                continue;
-            }
-            let free = match name_of(item) {
-                Some(name) => {
-                    (0..).map(|number| format!("{name}{number}")).find(|name| !taken.contains(name))
-                }
-                None => Some(format!("EXPR${place}")),
+            let name = match (name_of(item), &item) {
+                (Some(name), _) if seen.insert(name.clone()) => continue,
+                (Some(name), _) => name,
+                (None, SelectItem::UnnamedExpr(_)) => format!("EXPR${place}"),
+                _ => continue,
             };
-            if let Some(name) = free {
+            let numbered = (0..).map(|number| format!("{name}{number}"));
+            if let Some(name) =
+                std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name))
+            {
                 taken.insert(name.clone());
                 rename(item, Ident::with_quote('`', name));
             }
@@ -71,9 +70,11 @@ mod tests {
             ("SELECT b, b, b FROM t", "SELECT b, b AS `b0`, b AS `b1` FROM t"),
             ("SELECT l.id, r.id, id0 FROM t", "SELECT l.id, r.id AS `id1`, id0 FROM t"),
             ("SELECT 1 AS x, 2 AS x", "SELECT 1 AS x, 2 AS `x0`"),
-            ("SELECT COUNT(*), COUNT(*) FROM t", "SELECT COUNT(*), COUNT(*) AS `EXPR$1` FROM t"),
+            ("SELECT COUNT(*), COUNT(*) FROM t", "SELECT COUNT(*) AS `EXPR$0`, COUNT(*) AS `EXPR$1` FROM t"),
             ("SELECT a FROM (SELECT a, a FROM t)", "SELECT a FROM (SELECT a, a AS `a0` FROM t)"),
-            ("SELECT a, b, 1, 2 FROM t", "SELECT a, b, 1, 2 FROM t"),
+            ("SELECT a, 1, `EXPR$0` FROM t", "SELECT a, 1 AS `EXPR$1`, `EXPR$0` FROM t"),
+            ("SELECT *, 2 FROM t", "SELECT *, 2 AS `EXPR$1` FROM t"),
+            ("SELECT 1, `EXPR$0` FROM t", "SELECT 1 AS `EXPR$00`, `EXPR$0` FROM t"),
         ] {
             let Ok([statement]) = <[_; 1]>::try_from(parse_script(text).expect(text)) else {
                 panic!("{text}")

@@ -120,7 +120,7 @@ fn column_index(schema: &DFSchema, expr: &Expr) -> Option<usize> {
 }
 
 /// The columns that expressions need, with those that are wanted anyhow.
-fn needed(schema: &DFSchema, exprs: &[Expr], wanted: impl Iterator<Item = usize>) -> Vec<usize> {
+pub(super) fn needed(schema: &DFSchema, exprs: &[Expr], wanted: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut columns: Vec<usize> = wanted.collect();
     for column in exprs.iter().flat_map(|expr| expr.column_refs()) {
         columns.extend(schema.maybe_index_of_column(column));

@@ -13,7 +13,10 @@ use datafusion::{
 };
 use std::sync::Arc;
 
-use super::nodes::{LookupNode, Tvf, WindowTvfNode, index_of};
+use super::{
+    nodes::{LookupNode, Tvf, WindowTvfNode, index_of},
+    unnest,
+};
 use crate::{
     error::{Location, SqlError},
     operators::window::WindowKind,
@@ -76,9 +79,16 @@ impl RelationPlanner for FlinkRelations {
                 });
                 Ok(planned(node, alias))
             }
-            unnest @ TableFactor::UNNEST { .. } => {
-                let error = SqlError::new("UNNEST is not supported in a streaming query");
-                Err(refused(error.at(location_of(&unnest))))
+            TableFactor::UNNEST { ref array_exprs, with_ordinality, ref alias, .. } => {
+                let at = location_of(&relation);
+                let plan = unnest::plan(array_exprs.clone(), with_ordinality, alias.clone(), at, context)?;
+                Ok(planned(plan, None))
+            }
+            TableFactor::Function { ref name, .. } => {
+                let message =
+                    format!("LATERAL TABLE({name}(…)) is not supported: there is no table function `{name}`");
+                let error = SqlError::new(message).hint("expected UNNEST, TUMBLE, HOP, CUMULATE or SESSION");
+                Err(refused(error.at(location_of(&relation))))
             }
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }

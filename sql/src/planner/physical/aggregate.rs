@@ -19,7 +19,7 @@ use crate::{
         calc::CalcFactory,
         window::WindowTime,
     },
-    planner::{aggregates::function_of, sql_error},
+    planner::{aggregates::function_of, expand::expanded, sql_error},
     runtime::Distribution,
 };
 
@@ -35,11 +35,8 @@ struct Prepared {
 
 impl PhysicalPlanner {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate) -> Planned {
-        if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
-            return Err(SqlError::new(
-                "GROUPING SETS, ROLLUP and CUBE are not supported in a streaming query",
-            )
-            .hint("expected UNION ALL of one GROUP BY each"));
+        if let [Expr::GroupingSet(grouping)] = aggregate.group_expr.as_slice() {
+            return self.aggregate(&expanded(aggregate, grouping).map_err(sql_error)?);
         }
         if let Some(sliced) = self.sliced_aggregate(aggregate)? {
             return Ok(sliced);

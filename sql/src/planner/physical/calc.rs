@@ -93,7 +93,9 @@ impl PhysicalPlanner {
             if let Some(ranking) = self.as_rank(filter) {
                 return self.rank_projection(ranking, projection);
             }
-            let input = self.filtered_input(filter)?;
+            self.note_equalities(filter);
+            let used = projection.expr.iter().chain([&filter.predicate]);
+            let input = self.query_for(&filter.input, used)?;
             let schema = filter.input.schema();
             return self.calc(
                 &input,
@@ -113,7 +115,7 @@ impl PhysicalPlanner {
                 &projection.schema,
             );
         }
-        let input = self.query(&projection.input)?;
+        let input = self.query_for(&projection.input, projection.expr.iter())?;
         self.calc(&input, projection.input.schema(), None, Some(&projection.expr), &projection.schema)
     }
 
@@ -121,14 +123,10 @@ impl PhysicalPlanner {
         if let Some(rank) = self.as_rank(filter) {
             return self.rank(rank);
         }
-        let input = self.filtered_input(filter)?;
-        self.calc(&input, filter.input.schema(), Some(&filter.predicate), None, filter.input.schema())
-    }
-
-    /// The input of a filter, whose source may leave out what the filter drops.
-    fn filtered_input(&mut self, filter: &Filter) -> Planned {
+        // Its source may leave out what the filter drops.
         self.note_equalities(filter);
-        self.query(&filter.input)
+        let input = self.query(&filter.input)?;
+        self.calc(&input, filter.input.schema(), Some(&filter.predicate), None, filter.input.schema())
     }
 
     pub(super) fn union(&mut self, union: &Union) -> Planned {

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod calc;
+mod expand;
 mod join;
 mod lookup;
 mod over;
@@ -10,6 +11,7 @@ mod scan;
 mod shown;
 mod sink;
 mod sliced;
+mod unnest;
 mod windowed;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -26,7 +28,9 @@ pub use sink::SinkTarget;
 
 use super::{
     errors::sql_error,
+    expand::ExpandNode,
     nodes::{LookupNode, WatermarkNode, WindowTvfNode},
+    unnest::UnnestNode,
 };
 use crate::{
     error::SqlError,
@@ -160,13 +164,16 @@ impl PhysicalPlanner {
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
-            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Extension(extension) => {
                 let node = extension.node.as_any();
                 if let Some(watermark) = node.downcast_ref::<WatermarkNode>() {
                     self.watermark(watermark)
                 } else if let Some(tvf) = node.downcast_ref::<WindowTvfNode>() {
                     self.window_tvf(tvf)
+                } else if let Some(expand) = node.downcast_ref::<ExpandNode>() {
+                    self.expand(expand)
+                } else if let Some(unnest) = node.downcast_ref::<UnnestNode>() {
+                    self.unnest(unnest, vec![true; unnest.schema.fields().len()])
                 } else if node.is::<LookupNode>() {
                     Err(SqlError::new("FOR SYSTEM_TIME AS OF is for the right side of a join")
                         .hint("expected: FROM stream JOIN table FOR SYSTEM_TIME AS OF stream.proctime ON …"))

@@ -6,7 +6,7 @@ use arrow::{compute::SortOptions, datatypes::DataType};
 use datafusion::{
     common::{Column, ScalarValue},
     logical_expr::{
-        Expr, Filter, Limit, LogicalPlan, Operator, Projection, Sort, SortExpr, Unnest, Window,
+        Expr, Filter, Limit, LogicalPlan, Operator, Projection, Sort, SortExpr, Window,
         WindowFunctionDefinition,
         expr::WindowFunction,
         utils::{conjunction, split_conjunction},
@@ -300,10 +300,6 @@ impl PhysicalPlanner {
         let name = format!("Sort(orderBy=[{}])", names(&input.schema, &columns));
         let output = Rel { is_updating: input.is_updating && !is_at_end, ..input.clone() };
         Ok(self.operator(name, factory, &input, Distribution::Single, output))
-    }
-
-    pub(super) fn unnest(&mut self, _: &Unnest) -> Planned {
-        Err(not_supported("UNNEST"))
     }
 }
 

@@ -146,7 +146,7 @@ impl PhysicalPlanner {
     }
 }
 
-/// Whether a column of a query is written out as numbers, which are BIGINT here, and all of them fit into a smaller type.
+/// Whether a column of a query is written out as numbers, which are INT or BIGINT, and all of them fit into a smaller type.
 fn are_small_literals(query: &LogicalPlan, place: usize, data_type: &DataType) -> bool {
     let fits = |expr: &Expr| {
         let limit = match data_type {
@@ -156,8 +156,11 @@ fn are_small_literals(query: &LogicalPlan, place: usize, data_type: &DataType) -
             _ => return false,
         };
         match unaliased(expr) {
-            Expr::Literal(ScalarValue::Int64(Some(value)), _) => (-limit - 1..=limit).contains(value),
-            Expr::Literal(value, _) => value.is_null(),
+            Expr::Literal(value, _) if value.is_null() => true,
+            Expr::Literal(value @ (ScalarValue::Int32(_) | ScalarValue::Int64(_)), _) => {
+                let value = value.cast_to(&DataType::Int64);
+                matches!(value, Ok(ScalarValue::Int64(Some(value))) if (-limit - 1..=limit).contains(&value))
+            }
             _ => false,
         }
     };

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::{
     common::Column,
-    logical_expr::{Aggregate, Expr, Filter, LogicalPlan, Projection, SubqueryAlias},
+    logical_expr::{Aggregate, Expr, Extension, Filter, LogicalPlan, Projection, SubqueryAlias},
 };
 
 use super::{PhysicalPlanner, Planned, calc::unaliased, shown};
@@ -16,6 +16,7 @@ use crate::{
         window::{WindowKind, WindowTime},
     },
     planner::{
+        expand::ExpandNode,
         nodes::{Tvf, WindowTvfNode},
         sql_error,
     },
@@ -103,6 +104,9 @@ impl PhysicalPlanner {
 fn strip(plan: &LogicalPlan) -> Option<Stripped<'_>> {
     match plan {
         LogicalPlan::Extension(extension) => {
+            if let Some(expand) = extension.node.as_any().downcast_ref::<ExpandNode>() {
+                return strip_below(expand);
+            }
             let node = extension.node.as_any().downcast_ref::<WindowTvfNode>()?;
             let width = node.input.schema().fields().len();
             let window =
@@ -176,6 +180,18 @@ fn strip(plan: &LogicalPlan) -> Option<Stripped<'_>> {
         }
         _ => None,
     }
+}
+
+/// The same below grouping sets, none of which may be about the window.
+fn strip_below(expand: &ExpandNode) -> Option<Stripped<'_>> {
+    let below = strip(&expand.input)?;
+    let is_about_window = |column: &&Column| below.window.iter().flatten().any(|window| window == *column);
+    let is_session = matches!(below.node.tvf, Tvf::Session { .. });
+    if is_session || expand.keys.iter().flat_map(Expr::column_refs).any(|column| is_about_window(&column)) {
+        return None;
+    }
+    let node = expand.over(below.plan, expand.keys.clone()).ok()?;
+    Some(Stripped { plan: LogicalPlan::Extension(Extension { node: Arc::new(node) }), ..below })
 }
 
 /// Sessions are found per key of the aggregation: refuses those that are divided by other columns.
