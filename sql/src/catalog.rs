@@ -222,13 +222,15 @@ fn exists(name: &str, location: Location) -> SqlError {
 pub fn descriptor_of(name: &str, definition: &TableDefinition) -> Result<TableDescriptor, SqlError> {
     let mut fields: Vec<Field> = Vec::new();
     let mut metadata = BTreeMap::new();
+    let mut lengths = BTreeMap::new();
     for column in &definition.columns {
         if fields.iter().any(|field| *field.name() == column.name) {
             return Err(
                 SqlError::new(format!("two columns are called `{}`", column.name)).at(column.location)
             );
         }
-        if let ColumnKind::Physical { data_type, nullable } = &column.kind {
+        if let ColumnKind::Physical { data_type, nullable, length } = &column.kind {
+            lengths.extend(length.map(|length| (fields.len(), length)));
             fields.push(Field::new(&column.name, data_type.clone(), *nullable));
         }
     }
@@ -259,6 +261,7 @@ pub fn descriptor_of(name: &str, definition: &TableDefinition) -> Result<TableDe
     Ok(TableDescriptor {
         name: name.to_owned(),
         metadata,
+        lengths,
         primary_key: indices(&definition.primary_key, "the primary key")?,
         partition_keys: indices(&definition.partitioned_by, "PARTITIONED BY")?,
         options: definition.options.iter().map(|(key, value, _)| (key.clone(), value.clone())).collect(),

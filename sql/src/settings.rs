@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use headwater_core::options::{JobOptions, OptionError, nearest, parse_duration_ms};
 
-use crate::{error::SqlError, planner::PlanOptions};
+use crate::{error::SqlError, operators::constraints::LengthEnforcer, planner::PlanOptions};
 
 /// What SQL has of options, and what they take.
-const SQL_OPTIONS: [(&str, Takes); 14] = [
+const SQL_OPTIONS: [(&str, Takes); 16] = [
     ("execution.runtime-mode", Takes::OneOf(&["streaming"])),
     ("pipeline.name", Takes::Text),
     ("sql-client.execution.result-mode", Takes::OneOf(&["table", "changelog", "tableau"])),
@@ -16,6 +16,8 @@ const SQL_OPTIONS: [(&str, Takes); 14] = [
     ("table.exec.mini-batch.allow-latency", Takes::Duration),
     ("table.exec.mini-batch.enabled", Takes::OneOf(&["true", "false"])),
     ("table.exec.mini-batch.size", Takes::Number),
+    ("table.exec.sink.not-null-enforcer", Takes::OneOf(&["error", "drop"])),
+    ("table.exec.sink.type-length-enforcer", Takes::OneOf(&["ignore", "trim_pad", "error"])),
     ("table.exec.source.idle-timeout", Takes::Duration),
     ("table.exec.state.ttl", Takes::Duration),
     ("table.local-time-zone", Takes::OneOf(&["utc"])),
@@ -100,7 +102,8 @@ impl Settings {
     /// What holds for plans.
     pub fn plan_options(&self, options: &JobOptions) -> PlanOptions {
         let duration = |key: &str| self.get(key).and_then(parse_duration_ms).filter(|ms| *ms > 0);
-        let phases = self.get("table.optimizer.agg-phase-strategy").map(str::to_ascii_lowercase);
+        let lower = |key: &str| self.get(key).map(str::to_ascii_lowercase);
+        let phases = lower("table.optimizer.agg-phase-strategy");
         PlanOptions {
             ttl_ms: duration("table.exec.state.ttl"),
             idle_timeout_ms: duration("table.exec.source.idle-timeout"),
@@ -108,6 +111,12 @@ impl Settings {
                 Some("one_phase") => false,
                 Some("two_phase") => true,
                 _ => options.parallelism > 1,
+            },
+            drops_nulls: lower("table.exec.sink.not-null-enforcer").as_deref() == Some("drop"),
+            length_enforcer: match lower("table.exec.sink.type-length-enforcer").as_deref() {
+                Some("trim_pad") => LengthEnforcer::TrimPad,
+                Some("error") => LengthEnforcer::Error,
+                _ => LengthEnforcer::Ignore,
             },
         }
     }

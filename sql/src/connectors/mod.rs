@@ -26,7 +26,7 @@ use datafusion::common::ScalarValue;
 use headwater_actors::context::{TaskContext, TaskError};
 use headwater_core::ids::CheckpointId;
 
-use crate::{batch::ChangeBatch, error::SqlError};
+use crate::{batch::ChangeBatch, error::SqlError, types::Length};
 
 /// A table as its connector sees it: physical and metadata columns, without computed ones.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct TableDescriptor {
     pub schema: SchemaRef,
     /// For each metadata column, by its index in the schema, the connector's key for it.
     pub metadata: BTreeMap<usize, String>,
+    /// The lengths of columns that were declared with one.
+    pub lengths: BTreeMap<usize, Length>,
     /// `PRIMARY KEY … NOT ENFORCED`, as indices into the schema.
     pub primary_key: Vec<usize>,
     /// `PARTITIONED BY`, as indices into the schema.

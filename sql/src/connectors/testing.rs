@@ -33,6 +33,7 @@ pub(crate) fn table<'a>(
         name: name.to_owned(),
         schema: Arc::new(Schema::new(columns.into_iter().collect::<Vec<_>>())),
         metadata: Default::default(),
+        lengths: Default::default(),
         primary_key: Vec::new(),
         partition_keys: Vec::new(),
         options: options.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),

@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod calc;
+pub mod constraints;
 pub mod deduplicate;
 pub mod expand;
 mod groups;

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, Query};
 
-use crate::error::Location;
+use crate::{error::Location, types::Length};
 
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,8 +80,10 @@ pub struct TableDefinition {
     pub options: Vec<(String, String, Location)>,
     /// `LIKE t (…)`.
     pub like: Option<Like>,
-    /// `AS SELECT …`; such a definition has no columns of its own.
+    /// `AS SELECT …`: the columns of the query are the table's, behind those that are declared.
     pub query: Option<Box<Query>>,
+    /// With a query: `(a, b)`, the query's columns in another order.
+    pub order: Vec<Ident>,
 }
 
 /// A column.
@@ -106,6 +108,8 @@ pub enum ColumnKind {
         data_type: DataType,
         /// Whether it takes nulls.
         nullable: bool,
+        /// Of a string or of bytes.
+        length: Option<Length>,
     },
     /// `name AS expression`.
     Computed(Box<Expr>),

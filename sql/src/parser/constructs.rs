@@ -54,6 +54,7 @@ pub(super) fn number(number: impl ToString) -> Expr {
 /// Makes the result of a cast as long as its type says.
 pub(super) fn fit_length(cast: Expr, declared: &Declared) -> Expr {
     match declared.length {
+        _ if declared.data_type != DataType::Utf8 => cast,
         None => cast,
         Some(Length::AtMost(length)) => call("SUBSTRING", vec![cast, number(1), number(length)]),
         Some(Length::Exactly(length)) => call("RPAD", vec![cast, number(length), text(" ")]),

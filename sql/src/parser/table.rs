@@ -32,8 +32,11 @@ pub(super) fn create(p: &mut Parser<'_>, temporary: bool) -> Parsed<TableDefinit
         options: Vec::new(),
         like: None,
         query: None,
+        order: Vec::new(),
     };
-    if p.consume_token(&Token::LParen) {
+    if names_follow(p) {
+        table.order = names(p)?;
+    } else if p.consume_token(&Token::LParen) {
         while !p.consume_token(&Token::RParen) {
             element(p, &mut table)?;
             if !p.consume_token(&Token::Comma) {
@@ -58,18 +61,24 @@ pub(super) fn create(p: &mut Parser<'_>, temporary: bool) -> Parsed<TableDefinit
     if take(p, &["LIKE"]) {
         table.like = Some(like(p)?);
     } else if take(p, &["AS"]) {
-        let at = here(p);
         table.query = Some(query(p)?);
-        if !table.columns.is_empty() {
-            return error("CREATE TABLE … AS takes its columns from the query: expected none before it", at);
-        }
     }
     if next_is(p, &["WITH"]) {
         return error("expected WITH before LIKE or AS", here(p));
     }
+    if let (Some(column), None) = (table.order.first(), &table.query) {
+        return error(format!("expected a type behind the column `{}`", column.value), place_of(column));
+    }
     check(&table)?;
     key_is_not_null(&mut table);
     Ok(table)
+}
+
+/// Whether a list of nothing but names follows, which only `CREATE TABLE … AS` has.
+fn names_follow(p: &Parser<'_>) -> bool {
+    p.peek_token_ref().token == Token::LParen
+        && matches!(p.peek_nth_token_ref(1).token, Token::Word(_))
+        && matches!(p.peek_nth_token_ref(2).token, Token::Comma | Token::RParen)
 }
 
 fn element(p: &mut Parser<'_>, table: &mut TableDefinition) -> Parsed<()> {
@@ -164,7 +173,7 @@ fn column(p: &mut Parser<'_>, table: &mut TableDefinition) -> Parsed<()> {
         } else if named {
             return expected(p, "PRIMARY KEY");
         }
-        ColumnKind::Physical { data_type, nullable }
+        ColumnKind::Physical { data_type, nullable, length: declared.length }
     };
     if next_is(p, &["DEFAULT"]) || next_is(p, &["REFERENCES"]) || next_is(p, &["CHECK"]) {
         return error("expected METADATA, PRIMARY KEY, COMMENT, or the end of the column", here(p));

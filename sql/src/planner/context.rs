@@ -27,8 +27,8 @@ use super::{
     fields::RowFields,
     literals, names,
     nodes::WatermarkNode,
+    ranks,
     relation::{FlinkRelations, location_of, refused},
-    row_number::row_number,
     unnest,
 };
 use crate::{
@@ -301,10 +301,7 @@ impl ContextProvider for Context<'_> {
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
         let name = name.to_ascii_lowercase();
-        if name == "row_number" {
-            return Some(row_number());
-        }
-        DEFAULTS.window_functions().get(&name).cloned()
+        ranks::lookup(&name).or_else(|| DEFAULTS.window_functions().get(&name).cloned())
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {

@@ -11,8 +11,8 @@ mod names;
 pub mod nodes;
 mod optimize;
 mod physical;
+mod ranks;
 mod relation;
-mod row_number;
 mod unnest;
 mod versions;
 

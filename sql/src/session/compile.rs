@@ -25,15 +25,20 @@ pub struct Compiled {
 
 /// Compiles the script of a job: its last statement is what the job runs.
 pub fn compile_job(script: &str, options: &JobOptions) -> Result<Compiled, SqlError> {
-    let (session, last) = replay(script, options)?;
+    let (mut session, last) = replay(script, options)?;
     let inserts = match &last.kind {
-        StatementKind::Insert(insert) => std::slice::from_ref(&**insert),
-        StatementKind::StatementSet(inserts) => inserts.as_slice(),
-        _ => {
-            return Err(SqlError::new("a job's script ends with INSERT or a statement set").at(last.location));
+        StatementKind::Insert(insert) => vec![(**insert).clone()],
+        StatementKind::StatementSet(inserts) => inserts.clone(),
+        StatementKind::CreateTable(table) if let Some(query) = &table.query => {
+            let planned = session.plan_table_as(table, query).map_err(|error| error.at(last.location))?;
+            planned.into_iter().map(|(_, insert)| insert).collect()
         }
+        _ => Vec::new(),
     };
-    session.compile(inserts).map_err(|error| error.at(last.location))
+    if inserts.is_empty() {
+        return Err(SqlError::new("a job's script ends with INSERT or a statement set").at(last.location));
+    }
+    session.compile(&inserts).map_err(|error| error.at(last.location))
 }
 
 /// Compiles the script of a query, whose results go to `sink`. Everything runs in one subtask.

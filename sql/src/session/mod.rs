@@ -2,6 +2,7 @@
 //! again.
 
 mod compile;
+mod create_as;
 mod show;
 
 use datafusion::sql::sqlparser::ast::Query;
@@ -120,9 +121,7 @@ impl Session {
                     self.history.push(statement.text.clone());
                     return Ok(Outcome::Done);
                 };
-                return Err(SqlError::new("CREATE TABLE … AS SELECT is not supported")
-                    .hint("expected CREATE TABLE with columns, then INSERT INTO")
-                    .at(planner_location(&query)));
+                return self.create_table_as(statement, &table, &query);
             }
             StatementKind::CreateView(view) => {
                 self.catalog.create_view((**view).clone())?;

@@ -11,7 +11,7 @@
 //! | `ROW`, `ARRAY`, `MAP` | `Struct`, `List`, `Map` |
 //!
 //! So a type's length and the precision between these steps are not kept: `VARCHAR(10)` is `STRING`, `TIMESTAMP(2)` is
-//! `TIMESTAMP(3)`.
+//! `TIMESTAMP(3)`. The length of a table's column is kept beside its type, for sinks.
 
 mod read;
 mod spelling;
@@ -25,9 +25,9 @@ use datafusion::{
     sql::sqlparser::ast::{self, Ident, ObjectName},
 };
 
-pub(crate) use self::read::{Declared, Length, parse_declared};
+pub(crate) use self::read::{Declared, parse_declared};
 pub use self::{
-    read::parse,
+    read::{Length, parse},
     spelling::{quoted, spelling},
 };
 

@@ -27,14 +27,16 @@ const LENGTH_MAX: u64 = i32::MAX as u64;
 pub(crate) struct Declared {
     pub(crate) data_type: DataType,
     pub(crate) nullable: bool,
-    /// What a cast makes of a string's length; no other type has one.
+    /// Of a string or of bytes.
     pub(crate) length: Option<Length>,
 }
 
-/// The length of a `CHAR` or `VARCHAR`.
+/// The length of a `CHAR`, `VARCHAR`, `BINARY` or `VARBINARY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Length {
+pub enum Length {
+    /// What is shorter is filled up.
     Exactly(u64),
+    /// What is longer is cut off.
     AtMost(u64),
 }
 
@@ -119,14 +121,11 @@ impl Reader {
             "STRING" => DataType::Utf8,
             "VARCHAR" | "CHAR" | "CHARACTER" => {
                 let varying = word == "VARCHAR" || (word == "CHARACTER" && take(p, &["VARYING"]));
-                let length = number_in(p, "a length", 1, LENGTH_MAX)?.unwrap_or(1);
-                let length = if varying { Length::AtMost(length) } else { Length::Exactly(length) };
-                return Ok((DataType::Utf8, (length != Length::AtMost(LENGTH_MAX)).then_some(length)));
+                return Ok((DataType::Utf8, length(p, varying)?));
             }
             "BYTES" => DataType::Binary,
             "VARBINARY" | "BINARY" => {
-                number_in(p, "a length", 1, LENGTH_MAX)?;
-                DataType::Binary
+                return Ok((DataType::Binary, length(p, word == "VARBINARY")?));
             }
             "DATE" => DataType::Date32,
             "TIME" => {
@@ -247,6 +246,16 @@ fn precision(p: &mut Parser<'_>) -> Parsed<Option<u64>> {
 }
 
 /// `(n)`, if there is one.
+/// `(n)`, or 1; the length that STRING and BYTES have is none.
+fn length(p: &mut Parser<'_>, varying: bool) -> Parsed<Option<Length>> {
+    let length = number_in(p, "a length", 1, LENGTH_MAX)?.unwrap_or(1);
+    Ok(match (varying, length) {
+        (true, LENGTH_MAX) => None,
+        (true, length) => Some(Length::AtMost(length)),
+        (false, length) => Some(Length::Exactly(length)),
+    })
+}
+
 fn number_in(p: &mut Parser<'_>, what: &str, min: u64, max: u64) -> Parsed<Option<u64>> {
     let at = here(p);
     match p.parse_optional_precision()? {

@@ -2,8 +2,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod create_as;
 mod grouping_sets;
 mod literals;
+mod not_in;
+mod ranks;
+mod sinks;
 mod unnest;
 
 use anyhow::{Context, Result};

@@ -50,11 +50,14 @@ fn a_table_has_all_its_parts() {
     assert!(table.temporary && table.if_not_exists);
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["id", "name", "address", "tags", "price", "timestamp", "total", "ts"]);
-    assert_eq!(table.columns[0].kind, ColumnKind::Physical { data_type: DataType::Int64, nullable: false });
+    assert_eq!(
+        table.columns[0].kind,
+        ColumnKind::Physical { data_type: DataType::Int64, nullable: false, length: None }
+    );
     assert_eq!(table.columns[0].comment.as_deref(), Some("the key"));
     assert_eq!(
         table.columns[1].kind,
-        ColumnKind::Physical { data_type: DataType::Utf8, nullable: false },
+        ColumnKind::Physical { data_type: DataType::Utf8, nullable: false, length: None },
         "of the key"
     );
     assert!(
@@ -91,7 +94,10 @@ fn a_table_is_like_another() {
     assert_eq!(usual.strategy(LikeFeature::Constraints), LikeStrategy::Including);
     assert!(table("CREATE TABLE a WITH ('k' = 'v') AS SELECT 1 AS x").query.is_some());
     let inline = table("CREATE TABLE a (x INT PRIMARY KEY NOT ENFORCED, y INT)");
-    assert_eq!(inline.columns[0].kind, ColumnKind::Physical { data_type: DataType::Int32, nullable: false });
+    assert_eq!(
+        inline.columns[0].kind,
+        ColumnKind::Physical { data_type: DataType::Int32, nullable: false, length: None }
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     common::{Column, DFSchema, JoinType, NullEquality},
-    logical_expr::{Expr, Join, LogicalPlan, Operator, utils::split_conjunction},
+    logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, utils::split_conjunction},
 };
 
 use super::{
@@ -39,6 +39,9 @@ struct Interval {
 
 impl PhysicalPlanner {
     pub(super) fn join(&mut self, join: &Join) -> Planned {
+        if join.null_aware {
+            return self.query(&with_nulls(join)?);
+        }
         let kind = kind_of(join)?;
         if let Some(lookup) = lookup_of(&join.right) {
             return self.lookup_join(join, kind, lookup);
@@ -297,14 +300,32 @@ fn kind_of(join: &Join) -> Planned<JoinKind> {
         JoinType::Right => JoinKind::Right,
         JoinType::Full => JoinKind::Full,
         JoinType::LeftSemi => JoinKind::LeftSemi,
-        JoinType::LeftAnti if join.null_aware => {
-            return Err(
-                not_supported("NOT IN with a sub-query whose column may be NULL").hint("expected NOT EXISTS")
-            );
-        }
         JoinType::LeftAnti => JoinKind::LeftAnti,
         _ => return Err(not_supported("IN or EXISTS within OR, or in SELECT,")),
     })
+}
+
+/// NOT IN where either side may be NULL: a row is kept if nothing equals it and, unless the sub-query has no row, neither it nor
+/// anything there is NULL. The second condition is a join of its own with at most two rows: whether there are NULLs, and others.
+fn with_nulls(join: &Join) -> Planned<LogicalPlan> {
+    const IS_NULL: &str = "$is_null";
+    let ([(value, other)], None) = (join.on.as_slice(), &join.filter) else {
+        return Err(not_supported(
+            "NOT IN with a sub-query that may give NULL and asks for columns of the outer query",
+        )
+        .hint("expected NOT EXISTS"));
+    };
+    let unequal = LogicalPlan::Join(Join { null_aware: false, ..join.clone() });
+    let is_null = Expr::Column(Column::new_unqualified(IS_NULL));
+    let kinds = LogicalPlanBuilder::new_from_arc(join.right.clone())
+        .project([other.clone().is_null().alias(IS_NULL)])
+        .and_then(|nulls| nulls.aggregate([is_null.clone()], Vec::<Expr>::new()))
+        .and_then(LogicalPlanBuilder::build);
+    let undecided = is_null.or(value.clone().is_null());
+    LogicalPlanBuilder::from(unequal)
+        .join_on(kinds.map_err(sql_error)?, JoinType::LeftAnti, [undecided])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(sql_error)
 }
 
 /// The columns of the windows' ends if both windows are equal on both sides.

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     error::SqlError,
     operator::OperatorFactory,
-    operators::window::WindowTime,
+    operators::{constraints::LengthEnforcer, window::WindowTime},
     runtime::{Distribution, Node, NodeId, NodeKind, StreamPlan},
 };
 
@@ -48,6 +48,10 @@ pub struct PlanOptions {
     pub idle_timeout_ms: Option<u64>,
     /// Whether aggregation begins before the shuffle where it can.
     pub is_two_phase: bool,
+    /// Whether rows with a NULL in a NOT NULL column are dropped at the sink; else they fail the job.
+    pub drops_nulls: bool,
+    /// What becomes of values that are longer or shorter than the sink's column.
+    pub length_enforcer: LengthEnforcer,
 }
 
 /// What is known of a column beyond its type.

@@ -12,6 +12,7 @@ use super::{PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased};
 use crate::{
     connectors::{Accepts, TableDescriptor, sink_of},
     error::SqlError,
+    operators::constraints::{ConstraintFactory, LengthEnforcer},
     planner::coercion::is_insertable,
     runtime::{Distribution, Node, NodeKind},
     types::spelling,
@@ -56,6 +57,7 @@ impl PhysicalPlanner {
         let output = DFSchema::new_with_metadata(fields.collect(), Default::default())
             .map_err(crate::planner::sql_error)?;
         let rows = self.calc(&input, schema, None, Some(&exprs), &output)?;
+        let rows = self.constrained(rows, target);
         let sink = sink_of(table)?;
         if rows.is_updating && sink.accepts() == Accepts::InsertOnly {
             let updating = self.updating_operator(rows.node);
@@ -97,6 +99,35 @@ impl PhysicalPlanner {
             idle_timeout_ms: None,
         });
         Ok(())
+    }
+
+    /// Lets only rows pass that the table's columns take.
+    fn constrained(&mut self, rows: Rel, target: &SinkTarget<'_>) -> Rel {
+        let table = target.table;
+        let places = || target.writable.iter().copied().enumerate();
+        let required = places().filter(|(_, column)| !table.schema.field(*column).is_nullable());
+        let required: Vec<usize> = required.map(|(place, _)| place).collect();
+        let enforcer = self.options.length_enforcer;
+        let lengths = places().filter_map(|(place, column)| Some((place, *table.lengths.get(&column)?)));
+        let lengths: Vec<_> = lengths.filter(|_| enforcer != LengthEnforcer::Ignore).collect();
+        if required.is_empty() && lengths.is_empty() {
+            return rows;
+        }
+        let columns: Vec<String> =
+            places().map(|(_, column)| table.schema.field(column).name().clone()).collect();
+        let shown = required.iter().map(|place| format!("{} IS NOT NULL", columns[*place]));
+        let shown = shown.chain(lengths.iter().map(|(place, _)| format!("length of {}", columns[*place])));
+        let name = format!("ConstraintEnforcer({})", shown.collect::<Vec<_>>().join(", "));
+        let factory = ConstraintFactory {
+            table: table.name.clone(),
+            columns,
+            required,
+            drops_nulls: self.options.drops_nulls,
+            lengths,
+            trims: enforcer == LengthEnforcer::TrimPad,
+        };
+        let output = rows.clone();
+        self.operator(name, factory, &rows, Distribution::Any, output)
     }
 
     fn value_for(

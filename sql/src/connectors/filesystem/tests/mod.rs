@@ -49,6 +49,7 @@ fn table(path: &Path, columns: &[(&str, &str)], keys: &[&str], options: &[(&str,
         name: "t".to_owned(),
         schema: Arc::new(Schema::new(fields)),
         metadata: BTreeMap::new(),
+        lengths: BTreeMap::new(),
         primary_key: Vec::new(),
         partition_keys: keys.iter().map(key).collect(),
         options: own
