@@ -7,12 +7,14 @@ use headwater_core::options::{JobOptions, OptionError, nearest, parse_duration_m
 use crate::{error::SqlError, operators::constraints::LengthEnforcer, planner::PlanOptions};
 
 /// What SQL has of options, and what they take.
-const SQL_OPTIONS: [(&str, Takes); 16] = [
+const SQL_OPTIONS: [(&str, Takes); 18] = [
     ("execution.runtime-mode", Takes::OneOf(&["streaming"])),
     ("pipeline.name", Takes::Text),
     ("sql-client.execution.result-mode", Takes::OneOf(&["table", "changelog", "tableau"])),
     ("sql-client.display.max-column-width", Takes::Number),
     ("table.dml-sync", Takes::OneOf(&["true", "false"])),
+    ("table.exec.emit.early-fire.delay", Takes::Duration),
+    ("table.exec.emit.early-fire.enabled", Takes::OneOf(&["true", "false"])),
     ("table.exec.mini-batch.allow-latency", Takes::Duration),
     ("table.exec.mini-batch.enabled", Takes::OneOf(&["true", "false"])),
     ("table.exec.mini-batch.size", Takes::Number),
@@ -112,6 +114,8 @@ impl Settings {
                 Some("two_phase") => true,
                 _ => options.parallelism > 1,
             },
+            early_fire: (lower("table.exec.emit.early-fire.enabled").as_deref() == Some("true"))
+                .then(|| self.get("table.exec.emit.early-fire.delay").and_then(parse_duration_ms)),
             drops_nulls: lower("table.exec.sink.not-null-enforcer").as_deref() == Some("drop"),
             length_enforcer: match lower("table.exec.sink.type-length-enforcer").as_deref() {
                 Some("trim_pad") => LengthEnforcer::TrimPad,

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod create_as;
+mod early_fire;
 mod grouping_sets;
 mod literals;
 mod not_in;

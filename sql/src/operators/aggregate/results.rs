@@ -50,6 +50,14 @@ impl WindowResults {
         &self.keys[place]
     }
 
+    /// The results: window, key, aggregates.
+    pub fn iter(&self) -> impl Iterator<Item = ((TimestampMs, TimestampMs), &RowBytes, &[Cell])> {
+        let calls = self.cells.len() / self.len().max(1);
+        let cells = move |place: usize| &self.cells[place * calls..][..calls];
+        let keyed = self.windows.iter().zip(&self.keys).enumerate();
+        keyed.map(move |(place, (window, key))| (*window, key, cells(place)))
+    }
+
     /// Merges more into a result that is there.
     pub fn merge(&mut self, place: usize, cells: &[Cell], calls: &[AggregateCall]) {
         let sums = &mut self.cells[place * calls.len()..][..calls.len()];

@@ -1,4 +1,6 @@
-//! Aggregation by key and window: results are emitted once, when the window has ended.
+//! Aggregation by key and window: results are emitted once, when the window has ended, unless windows fire early.
+
+mod early;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,6 +17,7 @@ use headwater_core::{
 };
 use headwater_state::{AnyTable, Table};
 
+use self::early::EarlyFiring;
 use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
@@ -71,11 +74,16 @@ pub struct WindowAggregateFactory {
     pub output: SchemaRef,
     /// Where the parts begin if the input was aggregated before the shuffle.
     pub first_partial: Option<usize>,
+    /// After how long, by the wall clock, what windows have so far is given out: `table.exec.emit.early-fire.delay`.
+    pub early_fire_ms: Option<u64>,
 }
 
 impl OperatorFactory for WindowAggregateFactory {
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         let fired_up_to = context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK);
+        let table: Table<RowBytes, Vec<Cell>> = context.table("windows")?;
+        let early =
+            self.early_fire_ms.map(|delay_ms| EarlyFiring::open(delay_ms, table.namespaces(), context));
         let mut operator = WindowAggregate {
             keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
             aggregates: Aggregates::new(self.calls.clone(), false, self.first_partial),
@@ -83,7 +91,8 @@ impl OperatorFactory for WindowAggregateFactory {
             time: self.time,
             properties: self.properties.clone(),
             output: self.output.clone(),
-            table: context.table("windows")?,
+            table,
+            early: early.transpose()?,
             distinct: Distinct::open(&self.calls, false, context)?,
             delta: Delta::new(),
             spaces: Vec::new(),
@@ -107,6 +116,7 @@ struct WindowAggregate {
     output: SchemaRef,
     /// By slice, or window if rows come with theirs.
     table: Table<RowBytes, Vec<Cell>>,
+    early: Option<EarlyFiring>,
     distinct: Distinct,
     delta: Delta,
     spaces: Vec<TimestampMs>,
@@ -252,7 +262,7 @@ impl WindowAggregate {
                 self.collect((start, end), &firing.slices[first..last], firing.next_group, &mut results)?;
                 firing.next_group += 1;
                 if results.len() >= STEP_ROWS {
-                    emit(self.rows(&results)?)?;
+                    emit(self.rows(&results, true)?)?;
                     self.firing = Some(firing);
                     return Ok(Step::More);
                 }
@@ -261,9 +271,12 @@ impl WindowAggregate {
             firing.next_group = groups.start;
         }
         if results.len() > 0 {
-            emit(self.rows(&results)?)?;
+            emit(self.rows(&results, true)?)?;
         }
         self.fired_up_to = firing.up_to;
+        if let Some(early) = &mut self.early {
+            early.forget(self.fired_up_to)?;
+        }
         for slice in firing.slices {
             if self.last_window_of(slice).is_none_or(|end| end.saturating_sub(1) <= self.fired_up_to) {
                 self.table.drop_namespace(slice)?;
@@ -303,11 +316,6 @@ impl WindowAggregate {
         }
         Ok(())
     }
-
-    fn rows(&self, results: &WindowResults) -> Result<ChangeBatch, TaskError> {
-        let rows = results.rows(&self.keys, &self.aggregates.calls, &self.properties, &self.output)?;
-        Ok(ChangeBatch::insertions(rows))
-    }
 }
 
 impl StreamOperator for WindowAggregate {
@@ -333,6 +341,10 @@ impl StreamOperator for WindowAggregate {
                 self.aggregates.merge(cells, &mut delta, id);
             }
         }
+        if let Some(early) = &mut self.early {
+            let now_ms = self.clock.now_ms();
+            (0..delta.groups.len()).for_each(|id| early.touch(delta.groups.space(id), now_ms));
+        }
         self.delta = delta;
         if self.time == WindowTime::Processing {
             self.find_next_end();
@@ -356,11 +368,17 @@ impl StreamOperator for WindowAggregate {
     }
 
     fn next_timer_ms(&self) -> Option<TimestampMs> {
-        self.next_end
+        self.next_end.into_iter().chain(self.early.as_ref().and_then(EarlyFiring::due_ms)).min()
     }
 
     fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
-        self.fire(now_ms - 1, emit)
+        if self.early.as_ref().and_then(EarlyFiring::due_ms).is_some_and(|due_ms| due_ms <= now_ms) {
+            self.fire_early(emit)?;
+        }
+        match self.time {
+            WindowTime::Event => Ok(Step::Done),
+            WindowTime::Processing => self.fire(now_ms - 1, emit),
+        }
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
@@ -370,6 +388,7 @@ impl StreamOperator for WindowAggregate {
     fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
         let mut tables: Vec<&mut dyn AnyTable> = vec![&mut self.table];
         tables.extend(self.distinct.tables());
+        tables.extend(self.early.iter_mut().map(|early| &mut early.emitted as &mut dyn AnyTable));
         tables
     }
 }

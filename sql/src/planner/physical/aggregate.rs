@@ -196,6 +196,7 @@ impl PhysicalPlanner {
             properties: arranged.properties.iter().map(|(_, property)| *property).collect(),
             output: raw.clone(),
             first_partial: None,
+            early_fire_ms: self.early_fire()?,
         };
         let title = format!("WindowAggregate(groupBy=[{}])", names(&output, &(0..keys).collect::<Vec<_>>()));
         let attributes = vec![Attribute::Plain; raw.fields().len()];
@@ -203,7 +204,7 @@ impl PhysicalPlanner {
             node: 0,
             schema: raw,
             attributes,
-            is_updating: false,
+            is_updating: factory.early_fire_ms.is_some(),
             unique: None,
             hashed_by: Vec::new(),
             is_bounded: input.is_bounded,
@@ -218,6 +219,18 @@ impl PhysicalPlanner {
         );
         let kept = input.attributes[..keys].to_vec();
         self.arrange(result, &arranged, output, kept)
+    }
+
+    /// After how long windows give out what they have so far, if they do.
+    pub(super) fn early_fire(&self) -> Planned<Option<u64>> {
+        match self.options.early_fire {
+            None => Ok(None),
+            Some(Some(delay_ms)) => Ok(Some(delay_ms)),
+            Some(None) => Err(SqlError::new(
+                "`table.exec.emit.early-fire.enabled` needs `table.exec.emit.early-fire.delay`",
+            )
+            .hint("say SET 'table.exec.emit.early-fire.delay' = '10 s'")),
+        }
     }
 
     /// Puts the columns of a windowed aggregation into the query's order.

@@ -48,6 +48,8 @@ pub struct PlanOptions {
     pub idle_timeout_ms: Option<u64>,
     /// Whether aggregation begins before the shuffle where it can.
     pub is_two_phase: bool,
+    /// `table.exec.emit.early-fire.enabled`, and its delay if that is set.
+    pub early_fire: Option<Option<u64>>,
     /// Whether rows with a NULL in a NOT NULL column are dropped at the sink; else they fail the job.
     pub drops_nulls: bool,
     /// What becomes of values that are longer or shorter than the sink's column.

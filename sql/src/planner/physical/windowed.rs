@@ -46,11 +46,12 @@ impl PhysicalPlanner {
             arranged.properties.iter().map(|(_, property)| *property).collect();
         let title = format!("groupBy=[{}], window=[{}]", shown(&aggregate.group_expr), windows.tvf.name());
         let attributes = vec![Attribute::Plain; raw.fields().len()];
+        let early_fire_ms = self.early_fire()?;
         let result = Rel {
             node: 0,
             schema: raw.clone(),
             attributes,
-            is_updating: false,
+            is_updating: early_fire_ms.is_some(),
             unique: None,
             hashed_by: Vec::new(),
             is_bounded: input.is_bounded,
@@ -61,6 +62,10 @@ impl PhysicalPlanner {
                 if calls.iter().any(|call| call.is_distinct) {
                     return Err(SqlError::new("DISTINCT aggregates by SESSION are not supported")
                         .hint("de-duplicate the rows first"));
+                }
+                if early_fire_ms.is_some() {
+                    return Err(SqlError::new("SESSION does not fire early")
+                        .hint("RESET 'table.exec.emit.early-fire.enabled'"));
                 }
                 let factory = SessionAggregateFactory {
                     input: input.schema.clone(),
@@ -94,6 +99,7 @@ impl PhysicalPlanner {
                     properties,
                     output: raw,
                     first_partial: None,
+                    early_fire_ms,
                 };
                 let (name, from) = if is_split {
                     let local = LocalAggregateFactory {
