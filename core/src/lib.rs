@@ -16,6 +16,7 @@ pub mod key_group;
 pub mod options;
 pub mod random;
 pub mod restart;
+pub mod secret;
 pub mod store;
 pub mod supervision;
 pub mod time;

@@ -7,6 +7,7 @@ use headwater_core::{
     execution::ExecutionState,
     graph::{JobEdge, JobVertex, Partitioning, VertexKind},
     job::{ArgValue, Args},
+    secret::{HIDDEN, hide_options, is_secret},
     time::{MIN_WATERMARK, TimestampMs},
 };
 use serde::{Deserialize, Serialize};
@@ -206,19 +207,12 @@ fn vertex_kind(kind: VertexKind) -> &'static str {
     }
 }
 
-const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "credential", "api-key", "apikey"];
-
-/// Whether an argument's name looks like that of a secret, so that its value is not shown.
-pub fn is_secret(name: &str) -> bool {
-    let plain_name = name.to_ascii_lowercase().replace('_', "-");
-    SECRET_WORDS.iter().any(|word| plain_name.contains(word))
-}
-
 fn shown_args(args: &Args) -> BTreeMap<String, Value> {
     let shown = |(name, value): (&String, &ArgValue)| {
         let value = match value {
-            _ if is_secret(name) => Value::from("******"),
-            ArgValue::Text(text) => Value::from(text.as_str()),
+            _ if is_secret(name) => Value::from(HIDDEN),
+            // A script in SQL has the options of its tables.
+            ArgValue::Text(text) => Value::from(hide_options(text)),
             ArgValue::Float(number) => Value::from(*number),
             ArgValue::Integer(number) => Value::from(*number),
             ArgValue::Flag(flag) => Value::from(*flag),
@@ -242,8 +236,10 @@ mod tests {
         let args = Args::from([
             ("api_key".to_owned(), ArgValue::Text("s3cr3t".to_owned())),
             ("port".to_owned(), ArgValue::Integer(9000)),
+            ("script".to_owned(), ArgValue::Text("WITH ('path' = 'x', 'password' = 's3cr3t')".to_owned())),
         ]);
         let shown = shown_args(&args);
+        assert_eq!(shown["script"], "WITH ('path' = 'x', 'password' = '******')");
         assert_eq!((&shown["api_key"], &shown["port"]), (&Value::from("******"), &Value::from(9000)));
     }
 

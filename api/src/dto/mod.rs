@@ -11,7 +11,7 @@ mod sql;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use exception::{Exception, Exceptions, Recovery};
-pub use job::{Actor, Edge, JobDetails, Subtask, Vertex, is_secret};
+pub use job::{Actor, Edge, JobDetails, Subtask, Vertex};
 pub use options::written as written_options;
 pub use overview::{JobSummary, Jobs, Overview, UnreadableJob};
 pub use program::{Argument, Program, Programs};

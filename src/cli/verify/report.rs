@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display};
 
-use headwater_api::dto::{Recovery, is_secret};
+use headwater_api::dto::Recovery;
+use headwater_core::secret::is_secret;
 use serde::Serialize;
 
 use super::{

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use clap::ArgMatches;
-use headwater_api::dto::{JobDetails, is_secret};
+use headwater_api::dto::JobDetails;
 use headwater_core::job::{ArgKind, ArgSpec};
+use headwater_core::secret::{HIDDEN, is_secret};
 use headwater_stream::{Program, ProgramRegistry};
 use serde_json::{Value, json};
 
@@ -60,9 +61,10 @@ impl Spec {
             format!("this binary has no program `{name}`: verify with the one that runs the job")
         })?;
         check_output_args(program, &output_args)?;
-        if let Some(secret) = job.args.keys().find(|name| is_secret(name)) {
+        let is_hidden = |value: &Value| value.as_str().is_some_and(|text| text.contains(HIDDEN));
+        if let Some((name, _)) = job.args.iter().find(|(name, value)| is_secret(name) || is_hidden(value)) {
             return Err(format!(
-                "the server does not show the job's argument `{secret}`: name the program and its arguments instead"
+                "the server does not show all of the job's argument `{name}`: name the program and its arguments instead"
             ));
         }
         let mut submission = json!({ "program": name, "args": job.args, "options": job.options });
