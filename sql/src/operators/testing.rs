@@ -25,6 +25,7 @@ use headwater_core::{
     time::{Clock, MAX_WATERMARK, TimestampMs},
 };
 use headwater_state::{KeyedBackend, StateEnv};
+use proptest::prelude::*;
 
 use crate::{
     batch::{ChangeBatch, RowKind},
@@ -280,4 +281,18 @@ impl FromIterator<String> for Materialized {
         rows.into_iter().for_each(|row| table.apply_one(RowKind::Insert, row));
         table
     }
+}
+
+/// Either backend; RocksDB's sometimes with so little memory that state is evicted all the time.
+pub fn any_options() -> impl Strategy<Value = JobOptions> {
+    let backends = vec![
+        (StateBackend::HashMap, 1 << 20),
+        (StateBackend::RocksDb, 1 << 20),
+        (StateBackend::RocksDb, 1 << 10),
+    ];
+    prop::sample::select(backends).prop_map(|(state_backend, state_cache_bytes)| JobOptions {
+        state_backend,
+        state_cache_bytes,
+        ..JobOptions::default()
+    })
 }

@@ -47,6 +47,7 @@ impl CellAccumulator {
         let cells = std::slice::from_mut(&mut self.cell);
         let gone = accumulate(&self.call, self.representation, Some(column), &rows, cells)?;
         gone.iter().for_each(|(_, value)| self.cell.retract_from_list(value));
+        self.cell.settle();
         Ok(())
     }
 }

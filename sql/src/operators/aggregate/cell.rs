@@ -11,14 +11,61 @@ use crate::rows::RowBytes;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Cell {
     Count(i64),
-    Integers { sum: i64, count: i64 },
-    Floats { sum: f64, count: i64 },
-    Decimals { sum: i128, count: i64 },
+    Integers {
+        sum: i64,
+        count: i64,
+    },
+    Floats {
+        sum: f64,
+        count: i64,
+    },
+    Decimals {
+        sum: i128,
+        count: i64,
+    },
     Extreme(Option<i64>),
     Bytes(Option<RowBytes>),
     Sorted(BTreeMap<RowBytes, i64>),
     List(Vec<RowBytes>),
-    Moments { count: f64, mean: f64, squares: f64 },
+    /// `gone` holds what was taken back and cannot be taken out of `came` yet, since that has fewer values.
+    Moments {
+        came: Moments,
+        gone: Option<Box<Moments>>,
+    },
+}
+
+/// Count, mean and squared deviations of values, which are exact enough where sums of squares are not.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Moments {
+    pub count: f64,
+    pub mean: f64,
+    pub squares: f64,
+}
+
+impl Moments {
+    pub fn of(value: f64) -> Self {
+        Self { count: 1.0, mean: value, squares: 0.0 }
+    }
+
+    /// Adds other values: Chan, Golub and LeVeque's pairwise update.
+    pub fn add(&mut self, other: &Self) {
+        let total = self.count + other.count;
+        if total > 0.0 {
+            let delta = other.mean - self.mean;
+            self.squares += other.squares + delta * delta * self.count * other.count / total;
+            self.mean += delta * other.count / total;
+            self.count = total;
+        }
+    }
+
+    /// Takes out some of the values, but not all: the same update, backwards.
+    fn remove(&mut self, other: &Self) {
+        let total = self.count - other.count;
+        let delta = other.mean - self.mean;
+        self.squares -= other.squares + delta * delta * self.count * other.count / total;
+        self.mean -= delta * other.count / total;
+        self.count = total;
+    }
 }
 
 impl Cell {
@@ -32,13 +79,13 @@ impl Cell {
             Representation::Bytes => Self::Bytes(None),
             Representation::Sorted => Self::Sorted(BTreeMap::new()),
             Representation::List => Self::List(Vec::new()),
-            Representation::Moments => Self::Moments { count: 0.0, mean: 0.0, squares: 0.0 },
+            Representation::Moments => Self::Moments { came: Moments::default(), gone: None },
         }
     }
 
     /// Adds what a later part of the input made.
     pub fn merge(&mut self, later: Self, function: &AggregateFunction) {
-        match (self, later) {
+        match (&mut *self, later) {
             (Self::Count(count), Self::Count(more)) => *count += more,
             (Self::Integers { sum, count }, Self::Integers { sum: more, count: others }) => {
                 *sum = sum.wrapping_add(more);
@@ -66,7 +113,8 @@ impl Cell {
                 }
             }
             (Self::Sorted(values), Self::Sorted(changes)) => {
-                for (value, change) in changes {
+                // A value that came and went between two results is there with a change of 0.
+                for (value, change) in changes.into_iter().filter(|(_, change)| *change != 0) {
                     match values.entry(value) {
                         Entry::Vacant(place) => {
                             place.insert(change);
@@ -79,32 +127,37 @@ impl Cell {
                 }
             }
             (Self::List(values), Self::List(more)) => values.extend(more),
-            (
-                Self::Moments { count, mean, squares },
-                Self::Moments { count: others, mean: other_mean, squares: other_squares },
-            ) => {
-                // Chan, Golub and LeVeque's pairwise update; taking values back is the same with a negative count.
-                let total = *count + others;
-                if total == 0.0 {
-                    (*count, *mean, *squares) = (0.0, 0.0, 0.0);
-                    return;
+            (Self::Moments { came, gone }, Self::Moments { came: more, gone: less }) => {
+                came.add(&more);
+                if let Some(less) = less {
+                    gone.get_or_insert_default().add(&less);
                 }
-                let delta = other_mean - *mean;
-                *squares += other_squares + delta * delta * *count * others / total;
-                *mean += delta * others / total;
-                *count = total;
+                self.settle();
             }
             (cell, later) => unreachable!("the states of one aggregate are of one kind: {cell:?}, {later:?}"),
+        }
+    }
+
+    /// Takes out what was taken back, if there are more values than that.
+    pub fn settle(&mut self) {
+        if let Self::Moments { came, gone } = self
+            && let Some(less) = gone.take_if(|less| less.count < came.count)
+        {
+            came.remove(&less);
         }
     }
 
     /// What the result is made of, without what only later changes need.
     pub fn for_result(&self, function: &AggregateFunction) -> Self {
         match self {
-            Self::Sorted(values) => Self::Bytes(match function {
-                AggregateFunction::Min => values.keys().next().cloned(),
-                _ => values.keys().next_back().cloned(),
-            }),
+            Self::Sorted(values) => {
+                // What is taken back before it comes does not count.
+                let mut there = values.iter().filter(|(_, count)| **count > 0).map(|(value, _)| value);
+                Self::Bytes(match function {
+                    AggregateFunction::Min => there.next().cloned(),
+                    _ => there.next_back().cloned(),
+                })
+            }
             cell => cell.clone(),
         }
     }

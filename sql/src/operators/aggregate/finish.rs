@@ -10,7 +10,10 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{AggregateCall, AggregateFunction as F, cell::Cell};
+use super::{
+    AggregateCall, AggregateFunction as F,
+    cell::{Cell, Moments},
+};
 use crate::rows::{RowBytes, RowCodec};
 
 /// The results of one aggregate, one for each cell.
@@ -76,7 +79,8 @@ pub(super) fn finish<'a>(
 }
 
 fn moment(function: &F, cell: &Cell) -> Option<f64> {
-    let Cell::Moments { count, squares, .. } = cell else { return None };
+    // With something left that was taken back there are not enough values.
+    let Cell::Moments { came: Moments { count, squares, .. }, gone: None } = cell else { return None };
     let squares = squares.max(0.0);
     match function {
         F::VarPop if *count > 0.0 => Some(squares / count),

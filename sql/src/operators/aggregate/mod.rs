@@ -15,6 +15,8 @@ mod partial;
 mod results;
 mod rows;
 mod session;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use accumulator::accumulator;

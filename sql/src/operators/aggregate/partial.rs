@@ -8,7 +8,12 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{AggregateCall, call::Representation, cell::Cell, finish::optional_rows};
+use super::{
+    AggregateCall,
+    call::Representation,
+    cell::{Cell, Moments},
+    finish::optional_rows,
+};
 use crate::rows::{RowBytes, RowCodec};
 
 /// The columns that an aggregate's cells take.
@@ -80,18 +85,12 @@ pub(super) fn columns(call: &AggregateCall, cells: &[Cell]) -> Result<Vec<ArrayR
             vec![optional_rows(&call.argument_type, cells.iter().map(best))?]
         }
         Representation::Moments => {
-            let part = |part: fn(f64, f64, f64) -> f64| -> ArrayRef {
-                Arc::new(
-                    cells
-                        .iter()
-                        .map(|cell| match cell {
-                            Cell::Moments { count, mean, squares } => Some(part(*count, *mean, *squares)),
-                            _ => None,
-                        })
-                        .collect::<Float64Array>(),
-                )
+            let part = |part: fn(&Moments) -> f64| -> ArrayRef {
+                let of =
+                    |cell: &Cell| if let Cell::Moments { came, .. } = cell { Some(part(came)) } else { None };
+                Arc::new(cells.iter().map(of).collect::<Float64Array>())
             };
-            vec![part(|count, _, _| count), part(|_, mean, _| mean), part(|_, _, squares| squares)]
+            vec![part(|all| all.count), part(|all| all.mean), part(|all| all.squares)]
         }
     })
 }
@@ -140,7 +139,10 @@ pub(super) fn merge(
         Representation::Moments => {
             let part = |column: usize| columns[column].as_primitive::<Float64Type>().values();
             let (count, mean, squares) = (part(0), part(1), part(2));
-            each(&mut |row| Cell::Moments { count: count[row], mean: mean[row], squares: squares[row] });
+            each(&mut |row| {
+                let came = Moments { count: count[row], mean: mean[row], squares: squares[row] };
+                Cell::Moments { came, gone: None }
+            });
         }
     }
     Ok(())

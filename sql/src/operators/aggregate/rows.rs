@@ -11,7 +11,7 @@ use arrow::{
 use super::{
     AggregateCall, AggregateFunction,
     call::Representation,
-    cell::{Cell, better},
+    cell::{Cell, Moments, better},
 };
 use crate::{
     batch::RowKind,
@@ -39,8 +39,9 @@ impl Rows<'_> {
 
     #[inline]
     fn for_each(&self, column: Option<&dyn Array>, mut visit: impl FnMut(usize, usize)) {
-        let nulls = column.and_then(|column| column.nulls());
-        match (self.active, nulls) {
+        // A column of type NULL has no nulls but logical ones.
+        let nulls = column.and_then(|column| column.logical_nulls());
+        match (self.active, nulls.as_ref()) {
             (None, None) => {
                 self.groups.iter().enumerate().for_each(|(row, group)| visit(row, *group as usize));
             }
@@ -161,8 +162,9 @@ pub(super) fn accumulate(
             let column = cast(argument(column)?, &DataType::Float64)?;
             let values = column.as_primitive::<Float64Type>().values();
             rows.for_each(nullable, |row, group| {
-                let one = Cell::Moments { count: rows.sign(row) as f64, mean: values[row], squares: 0.0 };
-                cells[group].merge(one, &call.function);
+                let Cell::Moments { came, gone } = &mut cells[group] else { return };
+                let side = if rows.sign(row) > 0 { came } else { &mut **gone.get_or_insert_default() };
+                side.add(&Moments::of(values[row]));
             });
         }
     }

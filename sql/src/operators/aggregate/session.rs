@@ -153,24 +153,47 @@ impl SessionAggregate {
         self.next_end = self.timers.next_timestamp()?;
         self.emit_due(emit)
     }
-}
 
-impl StreamOperator for SessionAggregate {
-    fn process(&mut self, _: usize, batch: ChangeBatch, _: &mut Emit<'_>) -> Result<(), TaskError> {
-        let times = times_of(&batch.rows, self.column, self.time, &*self.clock)?;
-        let timed: Vec<u32> =
-            times.iter().enumerate().filter(|(_, time)| time.is_some()).map(|(row, _)| row as u32).collect();
-        let times: Vec<i64> = times.iter().flatten().collect();
-        let mut batch = if timed.len() == batch.len() {
-            batch
-        } else {
-            batch.take(&UInt32Array::from(timed)).map_err(failed)?
-        };
+    /// Whether a session of this row alone would be over.
+    fn is_late_alone(&self, time: TimestampMs) -> bool {
+        time.saturating_add(self.gap_ms) - 1 <= self.fired_up_to
+    }
+
+    /// Whether a row is within the gap of a session that has not ended.
+    fn joins(&mut self, hash: u64, key: &[u8], time: TimestampMs) -> Result<bool, TaskError> {
+        let end = time.saturating_add(self.gap_ms);
+        let mut table = self.table.select(0)?;
+        let sessions = table.get(hash, &RowBytes::from(key))?;
+        let is_near = |session: &Session| session.start <= end && session.end >= time;
+        Ok(sessions.is_some_and(|sessions| sessions.iter().any(is_near)))
+    }
+
+    /// Takes rows of which some are late alone. Such a row is dropped unless it joins a session that those before it have made: one
+    /// after the other, so that nothing depends on where a batch ends.
+    fn take_in_order(&mut self, batch: &ChangeBatch, times: &[TimestampMs]) -> Result<(), TaskError> {
+        let keys = self.keys.keys(&batch.rows, batch.hashes.clone()).map_err(failed)?;
+        let mut row = 0;
+        while row < times.len() {
+            let on_time = times[row..].iter().take_while(|time| !self.is_late_alone(**time)).count();
+            let end = row + on_time.max(1);
+            if on_time > 0 || self.joins(keys.hash(row), keys.bytes(row), times[row])? {
+                let indices = UInt32Array::from_iter_values(row as u32..end as u32);
+                self.take(batch.take(&indices).map_err(failed)?, &times[row..end])?;
+            } else {
+                self.counters.add_late(1);
+            }
+            row = end;
+        }
+        Ok(())
+    }
+
+    /// Takes rows of which none is late.
+    fn take(&mut self, mut batch: ChangeBatch, times: &[TimestampMs]) -> Result<(), TaskError> {
         let hashes = std::mem::take(&mut batch.hashes);
         let keys = self.keys.keys(&batch.rows, hashes).map_err(failed)?;
         let mut delta = Delta::new();
         delta.groups.assign(&keys, &[], &mut delta.ids);
-        let (numbers, windows) = self.sessions_of(&times, &delta.ids);
+        let (numbers, windows) = self.sessions_of(times, &delta.ids);
         delta.clear();
         self.aggregates.aggregate(&batch, &keys, &numbers, &mut Distinct::none(), &mut delta)?;
         let mut table = self.table.select(0)?;
@@ -194,17 +217,29 @@ impl StreamOperator for SessionAggregate {
                     index += 1;
                 }
             }
-            if end - 1 <= self.fired_up_to {
-                // Late: nothing that is still open was within the gap.
-                self.counters.add_late(delta.rows[id].unsigned_abs());
-                if sessions.is_empty() {
-                    table.remove(hash, &key)?;
-                }
-                continue;
-            }
             self.aggregates.merge(&mut cells, &mut delta, id);
             sessions.push(Session { start, end, cells });
             self.timers.register(end - 1, hash, &key)?;
+        }
+        Ok(())
+    }
+}
+
+impl StreamOperator for SessionAggregate {
+    fn process(&mut self, _: usize, batch: ChangeBatch, _: &mut Emit<'_>) -> Result<(), TaskError> {
+        let times = times_of(&batch.rows, self.column, self.time, &*self.clock)?;
+        let timed: Vec<u32> =
+            times.iter().enumerate().filter(|(_, time)| time.is_some()).map(|(row, _)| row as u32).collect();
+        let times: Vec<i64> = times.iter().flatten().collect();
+        let batch = if timed.len() == batch.len() {
+            batch
+        } else {
+            batch.take(&UInt32Array::from(timed)).map_err(failed)?
+        };
+        if times.iter().any(|time| self.is_late_alone(*time)) {
+            self.take_in_order(&batch, &times)?;
+        } else {
+            self.take(batch, &times)?;
         }
         self.next_end = self.timers.next_timestamp()?;
         Ok(())

@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use super::{JoinKind, JoinSpec};
 use crate::{
     batch::{ChangeBatch, RowKind},
-    operators::testing::{Materialized, texts},
+    operators::testing::{Materialized, any_options, texts},
 };
 
 const COLUMNS: usize = 4;
@@ -120,18 +120,4 @@ fn any_kind() -> impl Strategy<Value = JoinKind> {
 
 fn any_key() -> impl Strategy<Value = Option<i64>> {
     prop_oneof![1 => Just(None), 9 => (0..4i64).prop_map(Some)]
-}
-
-/// Either backend; RocksDB's sometimes with so little memory that state is evicted all the time.
-fn any_options() -> impl Strategy<Value = JobOptions> {
-    let backends = vec![
-        (StateBackend::HashMap, 1 << 20),
-        (StateBackend::RocksDb, 1 << 20),
-        (StateBackend::RocksDb, 1 << 10),
-    ];
-    prop::sample::select(backends).prop_map(|(state_backend, state_cache_bytes)| JobOptions {
-        state_backend,
-        state_cache_bytes,
-        ..JobOptions::default()
-    })
 }
