@@ -200,7 +200,10 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|candidate| (strsim::levenshtein(name, candidate), candidate))
         .min()
-        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 4))
+        // Of a short name not much may be another.
+        .filter(|(distance, candidate)| {
+            *distance <= 2.max(candidate.len() / 4) && distance * 2 <= candidate.len().max(name.len())
+        })
         .map(|(_, candidate)| candidate.to_owned())
 }
 

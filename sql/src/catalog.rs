@@ -48,10 +48,15 @@ pub fn table_name(name: &ObjectName) -> Result<String, SqlError> {
         [table] => Ok(table.clone()),
         [database, table] if database == DATABASE => Ok(table.clone()),
         [catalog, database, table] if catalog == CATALOG && database == DATABASE => Ok(table.clone()),
-        _ => Err(SqlError::new(format!(
-            "there is only the catalog `{CATALOG}` with the database `{DATABASE}`: found `{name}`"
-        ))),
+        _ => Err(no_other(name)),
     }
+}
+
+/// The error that something is in another catalog or database.
+pub fn no_other(name: impl std::fmt::Display) -> SqlError {
+    SqlError::new(format!(
+        "there is only the catalog `{CATALOG}` with the database `{DATABASE}`: found `{name}`"
+    ))
 }
 
 /// Flink's name for the only catalog.
@@ -151,11 +156,14 @@ impl Catalog {
                 );
             }
         };
-        let clash = |what: &str| {
+        let clash = |what: &str, hint: &str| {
             SqlError::new(format!("both `{other_name}` and the new table have {what}"))
-                .hint("say OVERWRITING or EXCLUDING in LIKE")
+                .hint(hint)
                 .at(like.location)
         };
+        // What must not be overwritten can only be left out.
+        const EITHER: &str = "say OVERWRITING or EXCLUDING in LIKE";
+        const EXCLUDE: &str = "say EXCLUDING in LIKE";
         let mut columns = Vec::new();
         for column in other.columns {
             let feature = match column.kind {
@@ -169,7 +177,8 @@ impl Catalog {
                 LikeStrategy::Excluding => {}
                 LikeStrategy::Overwriting if is_own => {}
                 LikeStrategy::Including if is_own => {
-                    return Err(clash(&format!("a column `{}`", column.name)));
+                    let hint = if feature.is_some() { EITHER } else { "give one of them another name" };
+                    return Err(clash(&format!("a column `{}`", column.name), hint));
                 }
                 _ => columns.push(column),
             }
@@ -179,14 +188,14 @@ impl Catalog {
         if let Some(watermark) = other.watermark {
             match (like.strategy(LikeFeature::Watermarks), &definition.watermark) {
                 (LikeStrategy::Excluding, _) | (LikeStrategy::Overwriting, Some(_)) => {}
-                (LikeStrategy::Including, Some(_)) => return Err(clash("a watermark")),
+                (LikeStrategy::Including, Some(_)) => return Err(clash("a watermark", EITHER)),
                 (_, None) => definition.watermark = Some(watermark),
             }
         }
         if !other.primary_key.is_empty() && like.strategy(LikeFeature::Constraints) != LikeStrategy::Excluding
         {
             if !definition.primary_key.is_empty() {
-                return Err(clash("a primary key"));
+                return Err(clash("a primary key", EXCLUDE));
             }
             definition.primary_key = other.primary_key;
         }
@@ -194,7 +203,7 @@ impl Catalog {
             && like.strategy(LikeFeature::Partitions) != LikeStrategy::Excluding
         {
             if !definition.partitioned_by.is_empty() {
-                return Err(clash("partitions"));
+                return Err(clash("partitions", EXCLUDE));
             }
             definition.partitioned_by = other.partitioned_by;
         }
@@ -203,7 +212,7 @@ impl Catalog {
             for option in other.options {
                 let is_own = definition.options.iter().any(|(key, _, _)| *key == option.0);
                 if is_own && options == LikeStrategy::Including {
-                    return Err(clash(&format!("the option `{}`", option.0)));
+                    return Err(clash(&format!("the option `{}`", option.0), EITHER));
                 }
                 if !is_own {
                     definition.options.push(option);

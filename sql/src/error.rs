@@ -1,6 +1,6 @@
 //! What is wrong with a statement, and where.
 
-use std::fmt;
+use std::{fmt, panic};
 
 /// A place in a script, both counted from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +20,28 @@ pub struct SqlError {
     pub location: Option<Location>,
     /// What would be right, if that is known.
     pub hint: Option<String>,
+    /// Where in this crate it was made.
+    pub origin: Origin,
 }
+
+/// A place in the code, for developers: two errors that say the same are equal, wherever they were made.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin(pub &'static panic::Location<'static>);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}
 
 impl SqlError {
     /// An error without a place.
+    #[track_caller]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), location: None, hint: None }
+        let origin = Origin(panic::Location::caller());
+        Self { message: message.into(), location: None, hint: None, origin }
     }
 
     /// The same at a place, unless it has one already.

@@ -3,7 +3,7 @@
 //! A script must make one job. What it inserts is then run here and now, and the rows that are left when all changes are applied are
 //! compared with `expected/NN_name.txt`: their values as `print` writes them, in alphabetical order.
 
-mod common;
+mod printed;
 
 use std::{
     env, fs,
@@ -17,7 +17,7 @@ use headwater_sql::{
     session::{Outcome, Session, compile_job},
 };
 
-use common::result_of;
+use printed::result_of;
 
 /// The queries of INSERTs, with the tables that they go to: as they are written.
 fn queries_of(job: &Statement) -> Result<Vec<(String, String)>> {
@@ -179,6 +179,8 @@ fn small_queries_give_what_flink_gives() -> Result<()> {
             "SELECT x FROM (VALUES (1), (5)) AS t (x) INTERSECT SELECT y FROM (VALUES (5), (6)) AS u (y)",
             "5\n",
         ),
+        ("SELECT COUNT(DISTINCT 7), COUNT(7), COUNT(NULL) FROM (VALUES (1), (5)) AS t (x)", "1, 2, 0\n"),
+        ("SELECT COUNT(*) FROM (SELECT x FROM (VALUES (1), (5), (6)) AS t (x) LIMIT 2)", "2\n"),
         ("SELECT x FROM (VALUES (1), (5)) AS t (x) EXCEPT SELECT y FROM (VALUES (5), (6)) AS u (y)", "1\n"),
     ] {
         assert_eq!(result_of("", query).context(query)?, expected, "{query}");

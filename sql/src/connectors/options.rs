@@ -112,11 +112,13 @@ impl<'a> OptionReader<'a> {
     }
 
     /// An error about one option.
+    #[track_caller]
     pub fn error(&self, key: &str, message: impl Display) -> SqlError {
         SqlError::new(format!("table `{}`, option `{key}`: {message}", self.table.name))
     }
 
     /// The error that an option's value is not what it should be.
+    #[track_caller]
     pub fn invalid(&self, key: &str, expected: impl Display) -> SqlError {
         let found = self.table.options.get(key).map_or("nothing".to_owned(), |value| format!("`{value}`"));
         self.error(key, format!("expected {expected}, found {found}"))

@@ -35,8 +35,8 @@ pub(super) fn source(table: &TableDescriptor) -> Result<Arc<dyn TableSource>, Sq
     let mut options = OptionReader::new(table);
     let host = options.required("hostname")?;
     options.required("port")?;
-    let port = options.integer("port", 1_u16..)?.unwrap_or_default();
-    let delimiter = options.integer("byte-delimiter", 0_u8..)?.unwrap_or(b'\n');
+    let port = options.integer("port", 1..=u16::MAX)?.unwrap_or_default();
+    let delimiter = options.integer("byte-delimiter", 0..=u8::MAX)?.unwrap_or(b'\n');
     let format = Format::read(&mut options)?;
     if matches!(format, Format::Parquet(_)) {
         return Err(options.invalid("format", "`csv`, `json` or `raw`"));

@@ -103,6 +103,15 @@ pub fn unsupported(name: &str) -> Option<&'static str> {
         "SOURCE_WATERMARK" => {
             Some("SOURCE_WATERMARK is not supported: expected a watermark like ts - INTERVAL '5' SECOND")
         }
+        "TUMBLE_START" | "TUMBLE_END" | "TUMBLE_ROWTIME" | "TUMBLE_PROCTIME" => {
+            Some("what is asked about a window needs GROUP BY TUMBLE(time column, INTERVAL …)")
+        }
+        "HOP_START" | "HOP_END" | "HOP_ROWTIME" | "HOP_PROCTIME" => {
+            Some("what is asked about a window needs GROUP BY HOP(time column, INTERVAL …, INTERVAL …)")
+        }
+        "SESSION_START" | "SESSION_END" | "SESSION_ROWTIME" | "SESSION_PROCTIME" => {
+            Some("what is asked about a window needs GROUP BY SESSION(time column, INTERVAL …)")
+        }
         _ => None,
     }
 }

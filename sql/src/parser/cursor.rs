@@ -123,6 +123,7 @@ pub(crate) fn sql_error(error: ParserError) -> SqlError {
         ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
     };
     let (message, location) = split_location(&text);
+    let message = &one_line(message);
     let message = match message.split_once(", found: ") {
         Some((wanted, found)) => {
             let wanted = wanted.strip_prefix("Expected: ").unwrap_or(wanted);
@@ -131,7 +132,7 @@ pub(crate) fn sql_error(error: ParserError) -> SqlError {
         }
         None => lower_first(message),
     };
-    SqlError { message, location, hint: None }
+    SqlError { location, ..SqlError::new(message) }
 }
 
 fn split_location(text: &str) -> (&str, Option<Location>) {
@@ -140,6 +141,17 @@ fn split_location(text: &str) -> (&str, Option<Location>) {
         Some((&text[..at], Location { line: line.parse().ok()?, column: column.parse().ok()? }))
     });
     parsed.map_or((text, None), |(message, location)| (message, Some(location)))
+}
+
+/// What was found may be a string with line ends, of any length.
+fn one_line(text: &str) -> String {
+    const LENGTH_MAX: usize = 200;
+    let mut line: String = text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LENGTH_MAX) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line.trim_end_matches('.').to_owned()
 }
 
 fn lower_first(text: &str) -> String {

@@ -81,7 +81,7 @@ impl LastSpan for ObjectName {
 }
 
 fn read(text: &str, at: Location, dialect: &dyn Dialect) -> Result<Hint, SqlError> {
-    let tokens = Tokenizer::new(dialect, text).tokenize().map_err(|e| SqlError::new(e.message))?;
+    let tokens = Tokenizer::new(dialect, text).tokenize().map_err(|error| cursor::sql_error(error.into()))?;
     let mut p = Parser::new(dialect).with_tokens(tokens);
     let read =
         options(&mut p).map_err(|error| SqlError { location: Some(at), ..cursor::sql_error(error) })?;

@@ -1,9 +1,13 @@
 //! DataFusion's errors in our words.
 
+use std::sync::LazyLock;
+
 use datafusion::{
     common::{DataFusionError, SchemaError},
     sql::sqlparser::ast::Query,
 };
+
+use regex::{Captures, Regex};
 
 use super::{aggregates, context::query_location};
 use crate::{
@@ -81,10 +85,50 @@ fn schema_error(error: &SchemaError) -> SqlError {
     }
 }
 
+/// What stands before or behind what is said, for developers of DataFusion or as advice that is none here.
+static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
+    let prefix = "^(?s:.*coercion failed with: )?(?:(?:Error during planning|Execution error): )*";
+    Regex::new(prefix).expect("it is one")
+});
+
+/// A literal as DataFusion shows it, with its type.
+static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"\b(?:U?Int(?:8|16|32|64)|Float(?:32|64)|Boolean|Utf8)\(("[^"]*"|[^()"]*)\)"#)
+        .expect("it is one")
+});
+
+/// Arrow's types, and what they are called in SQL.
+const TYPES: [(&str, &str); 9] = [
+    ("Int8", "TINYINT"),
+    ("Int16", "SMALLINT"),
+    ("Int32", "INT"),
+    ("Int64", "BIGINT"),
+    ("Float32", "FLOAT"),
+    ("Float64", "DOUBLE"),
+    ("Utf8", "STRING"),
+    ("Boolean", "BOOLEAN"),
+    ("Date32", "DATE"),
+];
+
+static TYPE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?:Int(?:8|16|32|64)|Float(?:32|64)|Utf8|Boolean|Date32)\b").expect("it is one")
+});
+
+/// A text of DataFusion's with literals and types as they are written in SQL.
+pub fn plain(text: &str) -> String {
+    let text = LITERAL.replace_all(text, |found: &Captures<'_>| found[1].replace('"', "'"));
+    let spelling = |found: &Captures<'_>| {
+        TYPES.iter().find(|(arrow, _)| *arrow == &found[0]).map_or("", |(_, sql)| *sql)
+    };
+    TYPE.replace_all(&text, spelling).into_owned()
+}
+
 /// Lower case, one line, no final period.
 fn in_our_style(message: &str) -> String {
-    let line = message.split("\n\nbacktrace").next().unwrap_or(message).trim().trim_end_matches('.');
-    let line = line.replace('\n', " ");
+    let message = message.split("\n\nbacktrace").next().unwrap_or(message).trim();
+    let message = PREFIX.replace(message, "");
+    let message = message.split(" No function matches the given name").next().unwrap_or_default();
+    let line = plain(message.trim().trim_end_matches('.')).replace('\n', " ");
     let mut chars = line.chars();
     match (chars.next(), chars.next()) {
         (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {

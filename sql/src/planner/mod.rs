@@ -13,6 +13,7 @@ mod optimize;
 mod physical;
 mod ranks;
 mod relation;
+mod sub_queries;
 mod unnest;
 mod versions;
 
@@ -22,7 +23,7 @@ pub use physical::{PhysicalPlanner, PlanOptions, Rel, SinkTarget};
 
 use datafusion::{logical_expr::LogicalPlan, sql::sqlparser::ast::Query};
 
-use crate::{catalog::Catalog, error::SqlError};
+use crate::{catalog::Catalog, error::SqlError, parser::ViewDefinition};
 
 /// The logical plan of a query, checked and with all types, before and after it is optimized.
 pub struct LogicalPlans {
@@ -32,12 +33,27 @@ pub struct LogicalPlans {
     pub optimized: LogicalPlan,
 }
 
+impl LogicalPlans {
+    /// Refuses a view that does not name all columns of its query, if it names any.
+    pub fn check_names(&self, name: &str, view: &ViewDefinition) -> Result<(), SqlError> {
+        let found = self.initial.schema().fields().len();
+        if view.columns.is_empty() || view.columns.len() == found {
+            return Ok(());
+        }
+        let named = view.columns.len();
+        Err(SqlError::new(format!("the view `{name}` names {named} columns: its query has {found}"))
+            .at(view.location))
+    }
+}
+
 /// Plans a query.
 pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<LogicalPlans, SqlError> {
     let mut context = Context::new(catalog);
     context.take_hints(query);
     let initial = context.plan(query).map_err(|error| errors::in_query(error, query))?;
-    versions::check(&initial).map_err(|error| error.at(query_location(query)))?;
+    versions::check(&initial)
+        .and_then(|()| sub_queries::check(&initial))
+        .map_err(|error| error.at(query_location(query)))?;
     let optimized = optimize::optimize(initial.clone(), context.config())
         .map_err(|error| errors::in_query(error, query))?;
     Ok(LogicalPlans { initial, optimized })

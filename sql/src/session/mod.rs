@@ -124,12 +124,16 @@ impl Session {
                 return self.create_table_as(statement, &table, &query);
             }
             StatementKind::CreateView(view) => {
+                let name = table_name(&view.name).map_err(|error| error.at(view.location))?;
+                let is_there = self.catalog.get(&name).is_some();
                 self.catalog.create_view((**view).clone())?;
-                // A view that cannot be planned is refused when it is made.
-                let name = table_name(&view.name)?;
-                if let Err(error) = planner::plan_query(&self.catalog, &view.query) {
-                    self.catalog.drop_entry(&name);
-                    return Err(error);
+                if !is_there {
+                    // A view that cannot be planned is refused when it is made, and so is one with too many names.
+                    let planned = planner::plan_query(&self.catalog, &view.query);
+                    if let Err(error) = planned.and_then(|plans| plans.check_names(&name, view)) {
+                        self.catalog.drop_entry(&name);
+                        return Err(error);
+                    }
                 }
                 Outcome::Done
             }

@@ -1,64 +1,129 @@
-//! Runs a query here and now, and applies its changes.
+//! Runs a query as a stream, and compares what its changelog comes to with the rows of another engine.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::HashMap,
+    fmt::Write,
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
 };
 
 use anyhow::{Context, Result, ensure};
+use arrow::{
+    array::RecordBatch,
+    compute,
+    datatypes::SchemaRef,
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use headwater_core::options::JobOptions;
 use headwater_sql::{
-    batch::{ChangeBatch, RowKind},
-    connectors::row_text::RowText,
+    batch::ChangeBatch,
     local::{self, CollectSink},
+    runtime::SqlJob,
     session::compile_query,
 };
 
-/// The rows that a changelog has left, and how often each is there.
-type Table = BTreeMap<String, i64>;
+/// Rows as text, and how often each is there.
+pub type Rows = HashMap<String, i64>;
 
-fn apply(table: &mut Table, batch: &ChangeBatch) -> Result<()> {
-    let text = RowText::new(&batch.rows)?;
-    for row in 0..batch.len() {
-        let mut line = String::new();
-        text.write_row(RowKind::Insert, row, &mut line);
-        let values =
-            line.strip_prefix("+I[").and_then(|line| line.strip_suffix(']')).context("a row in brackets")?;
-        let copies = table.entry(values.to_owned()).or_default();
-        *copies += if batch.kind(row).is_addition() { 1 } else { -1 };
-        ensure!(*copies >= 0, "a row goes that never came: {values}");
-        if *copies == 0 {
-            table.remove(values);
-        }
-    }
-    Ok(())
+/// What a changelog has left.
+#[derive(Default)]
+pub struct Table {
+    /// None before the first batch.
+    pub schema: Option<SchemaRef>,
+    /// The rows.
+    pub rows: Rows,
+    /// A row that was taken back and is not there.
+    wrong: Option<String>,
 }
 
-/// What the last statement of `before` and `query` gives, one line per row.
-pub fn result_of(before: &str, query: &str) -> Result<String> {
-    let script = format!("{before}{query};");
-    let table = Arc::new(Mutex::new(Ok(Table::new())));
-    let collected = table.clone();
-    let collector = move |batch: &ChangeBatch| {
-        let mut table = collected.lock().expect("no one panics with it");
-        let applied = match table.as_mut() {
-            Ok(table) => apply(table, batch),
-            Err(_) => return false,
-        };
-        match applied {
-            Ok(()) => true,
-            Err(error) => {
-                *table = Err(error);
-                false
+/// Each row as a text.
+pub fn texts(batch: &RecordBatch) -> Result<Vec<String>> {
+    let options = FormatOptions::default().with_null("NULL");
+    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
+    let columns: Vec<_> = columns.collect::<Result<_, _>>()?;
+    let text = |row| {
+        columns.iter().try_fold(String::new(), |mut text, column| {
+            write!(text, "{} | ", column.value(row))?;
+            Ok(text)
+        })
+    };
+    (0..batch.num_rows()).map(text).collect()
+}
+
+impl Table {
+    fn apply(&mut self, batch: &ChangeBatch) -> Result<()> {
+        self.schema.get_or_insert_with(|| batch.rows.schema());
+        for (row, text) in texts(&batch.rows)?.into_iter().enumerate() {
+            let kind = batch.kind(row);
+            let count = self.rows.entry(text.clone()).or_insert(0);
+            *count += if kind.is_addition() { 1 } else { -1 };
+            ensure!(*count >= 0, "{} of a row that is not there: {text}", kind.short());
+            if *count == 0 {
+                self.rows.remove(&text);
             }
         }
-    };
-    let (sink, stop) = CollectSink::new(Arc::new(Mutex::new(collector)));
+        Ok(())
+    }
+}
+
+/// What the changelog of a script's last statement, a query, comes to. A row that is taken back must be there.
+pub fn run(script: &str) -> Result<Table> {
+    let table: Arc<Mutex<Table>> = Arc::default();
+    let collected = table.clone();
+    let (sink, stop) = CollectSink::new(Arc::new(Mutex::new(move |batch: &ChangeBatch| {
+        let mut table = collected.lock().expect("nobody panics with it");
+        if let Err(error) = table.apply(batch) {
+            table.wrong = Some(error.to_string());
+        }
+        table.wrong.is_none()
+    })));
     let options = JobOptions::default();
-    let job = compile_query(&script, &options, sink)?;
+    let job: SqlJob = compile_query(script, &options, sink)?;
     let folder = tempfile::tempdir()?;
     local::run(&job, &options, folder.path(), &stop)?;
-    let mut table = table.lock().expect("no one panics with it");
-    let table = std::mem::replace(&mut *table, Ok(Table::new()))?;
-    Ok(table.iter().flat_map(|(row, copies)| (0..*copies).map(move |_| format!("{row}\n"))).collect())
+    let table = std::mem::take(&mut *table.lock().expect("nobody panics with it"));
+    ensure!(table.wrong.is_none(), "{}", table.wrong.unwrap_or_default());
+    ensure!(!stop.load(Relaxed), "the query was stopped");
+    Ok(table)
+}
+
+/// Rows of another engine, as the types of a schema have them.
+pub fn counted(batches: &[RecordBatch], schema: &SchemaRef) -> Result<Rows> {
+    let mut rows = Rows::new();
+    for batch in batches {
+        ensure!(batch.num_columns() == schema.fields().len(), "another number of columns");
+        let columns = batch.columns().iter().zip(schema.fields());
+        let columns = columns.map(|(column, field)| compute::cast(column, field.data_type()));
+        let columns = columns.collect::<Result<_, _>>().context("another type of a column")?;
+        let batch = RecordBatch::try_new(schema.clone(), columns)?;
+        texts(&batch)?.into_iter().for_each(|text| *rows.entry(text).or_insert(0) += 1);
+    }
+    Ok(rows)
+}
+
+/// Nothing if the rows are the same, else some of those that are not.
+pub fn difference(found: &Rows, expected: &Rows) -> Option<String> {
+    let surplus = more(found, expected);
+    let missing = more(expected, found);
+    (!surplus.is_empty() || !missing.is_empty()).then(|| {
+        format!(
+            "{} rows expected, {} found; too many: {} such as {:#?}; missing: {} such as {:#?}",
+            expected.values().sum::<i64>(),
+            found.values().sum::<i64>(),
+            surplus.len(),
+            &surplus[..surplus.len().min(5)],
+            missing.len(),
+            &missing[..missing.len().min(5)],
+        )
+    })
+}
+
+/// What is there more often than in `other`.
+fn more(rows: &Rows, other: &Rows) -> Vec<String> {
+    let mut more: Vec<String> = rows
+        .iter()
+        .filter(|(row, count)| other.get(*row).copied().unwrap_or(0) < **count)
+        .map(|(row, _)| row.clone())
+        .collect();
+    more.sort();
+    more
 }

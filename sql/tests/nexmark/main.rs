@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod oracle;
 mod stream;
 

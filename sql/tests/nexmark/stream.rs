@@ -2,16 +2,10 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write,
-    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex},
 };
 
-use arrow::{
-    array::RecordBatch,
-    compute,
-    datatypes::SchemaRef,
-    util::display::{ArrayFormatter, FormatOptions},
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use headwater_actors::context::{TaskContext, TaskError};
 use headwater_core::options::JobOptions;
 use headwater_sql::{
@@ -21,57 +15,18 @@ use headwater_sql::{
     session::{compile_job, compile_query},
 };
 
-const SCHEMA: &str = include_str!("schema.sql");
+use crate::common::{self, Table};
 
-/// Rows as text, and how often each is there.
-pub type Rows = HashMap<String, i64>;
+const SCHEMA: &str = include_str!("schema.sql");
 
 /// The keys of q13's side input: not all that bids ask for.
 pub fn side_input() -> impl Iterator<Item = (i64, String)> {
     (0..10_000).filter(|key| key % 3 != 0).map(|key| (key, format!("value {key}")))
 }
 
-/// Each row as a text.
-pub fn texts(batch: &RecordBatch) -> Vec<String> {
-    let options = FormatOptions::default().with_null("NULL");
-    let columns: Vec<_> =
-        batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
-    let text = |row| {
-        columns.iter().fold(String::new(), |mut text, column| {
-            write!(text, "{} | ", column.value(row)).unwrap();
-            text
-        })
-    };
-    (0..batch.num_rows()).map(text).collect()
-}
-
 /// The script that makes the tables, with some of its options replaced.
 pub fn schema(options: &str) -> String {
     format!("{SCHEMA}\nALTER TABLE nexmark SET ({options});\n")
-}
-
-/// What the changelog of a query comes to.
-///
-/// # Panics
-/// If a row is taken back that isn't there.
-fn run(name: &str, script: &str) -> (SchemaRef, Rows) {
-    let query = name.to_owned();
-    collect(
-        name,
-        script,
-        |sink| sink,
-        move |batch, rows: &mut Rows| {
-            for (row, text) in texts(&batch.rows).into_iter().enumerate() {
-                let kind = batch.kind(row);
-                let count = rows.entry(text.clone()).or_insert(0);
-                *count += if kind.is_addition() { 1 } else { -1 };
-                assert!(*count >= 0, "{query}: {} of a row that is not there: {text}", kind.short());
-                if *count == 0 {
-                    rows.remove(&text);
-                }
-            }
-        },
-    )
 }
 
 /// A sink that finds rows by their key, and so has no use for the old ones of updates.
@@ -92,52 +47,35 @@ impl TableSink for UpsertSink {
     }
 }
 
-/// What the changelog of a query comes to if the last row of each key counts.
-///
-/// # Panics
-/// If it tells what an updated row was before.
-fn run_upserts(name: &str, script: &str, key: &[usize]) -> (SchemaRef, Rows) {
-    let (query, key) = (name.to_owned(), key.to_vec());
-    let sink = |sink| -> Arc<dyn TableSink> { Arc::new(UpsertSink(sink)) };
-    let (schema, rows) = collect(name, script, sink, move |batch, rows: &mut HashMap<String, String>| {
-        let keys = texts(&batch.rows.project(&key).unwrap());
-        for (row, (key, text)) in keys.into_iter().zip(texts(&batch.rows)).enumerate() {
-            assert_ne!(batch.kind(row), RowKind::UpdateBefore, "{query}: {text}");
-            if batch.kind(row).is_addition() {
-                rows.insert(key, text)
-            } else {
-                rows.remove(&key)
-            };
-        }
-    });
-    let mut counts = Rows::new();
-    rows.into_values().for_each(|row| *counts.entry(row).or_insert(0) += 1);
-    (schema, counts)
-}
-
-/// Runs a query and hands its changes to a function.
-fn collect<T: Default + Send + 'static>(
-    name: &str,
-    script: &str,
-    as_sink: impl FnOnce(Arc<CollectSink>) -> Arc<dyn TableSink>,
-    mut apply: impl FnMut(&ChangeBatch, &mut T) + Send + 'static,
-) -> (SchemaRef, T) {
-    let options = JobOptions::default();
-    let results: Arc<Mutex<(Option<SchemaRef>, T)>> = Arc::default();
-    let collected = results.clone();
+/// What the changelog of a query comes to if the last row of each key counts. An updated row must not be told of as it was before.
+fn run_upserts(script: &str, key: &[usize]) -> anyhow::Result<Table> {
+    type Kept = (Option<SchemaRef>, HashMap<String, String>, Option<String>);
+    let kept: Arc<Mutex<Kept>> = Arc::default();
+    let (collected, key) = (kept.clone(), key.to_vec());
     let (sink, stop) = CollectSink::new(Arc::new(Mutex::new(move |batch: &ChangeBatch| {
-        let (schema, rows) = &mut *collected.lock().unwrap();
+        let (schema, rows, wrong) = &mut *collected.lock().unwrap();
         schema.get_or_insert_with(|| batch.rows.schema());
-        apply(batch, rows);
-        true
+        let keys = common::texts(&batch.rows.project(&key).unwrap()).unwrap();
+        for (row, (key, text)) in keys.into_iter().zip(common::texts(&batch.rows).unwrap()).enumerate() {
+            if batch.kind(row) == RowKind::UpdateBefore {
+                wrong.get_or_insert(text);
+            } else if batch.kind(row).is_addition() {
+                rows.insert(key, text);
+            } else {
+                rows.remove(&key);
+            }
+        }
+        wrong.is_none()
     })));
-    let job =
-        compile_query(script, &options, as_sink(sink)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let folder = tempfile::tempdir().unwrap();
-    local::run(&job, &options, folder.path(), &stop).unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert!(!stop.load(Relaxed));
-    let (schema, rows) = std::mem::take(&mut *results.lock().unwrap());
-    (schema.unwrap_or_else(|| panic!("{name}: no rows")), rows)
+    let options = JobOptions::default();
+    let job = compile_query(script, &options, Arc::new(UpsertSink(sink)))?;
+    let folder = tempfile::tempdir()?;
+    local::run(&job, &options, folder.path(), &stop)?;
+    let (schema, kept, wrong) = std::mem::take(&mut *kept.lock().unwrap());
+    anyhow::ensure!(wrong.is_none(), "the old row of an update: {}", wrong.unwrap_or_default());
+    let mut table = Table { schema, ..Table::default() };
+    kept.into_values().for_each(|row| *table.rows.entry(row).or_insert(0) += 1);
+    Ok(table)
 }
 
 /// Runs a query and compares.
@@ -167,47 +105,15 @@ fn compare(name: &str, query: &str, options: &str, expected: &[RecordBatch], key
     }
     let select: Vec<&str> = query.lines().filter(|line| !is_insert(line)).collect();
     let script = format!("{schema}{}", select.join("\n"));
-    let (schema, found) = match key {
-        Some(key) => run_upserts(name, &script, key),
-        None => run(name, &script),
+    let found = match key {
+        Some(key) => run_upserts(&script, key),
+        None => common::run(&script),
     };
-    let expected = counted(expected, &schema);
+    let Table { schema, rows: found, .. } = found.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    let schema = schema.unwrap_or_else(|| panic!("{name}: no rows"));
+    let expected = common::counted(expected, &schema).unwrap_or_else(|error| panic!("{name}: {error:#}"));
     assert!(!expected.is_empty(), "{name}: a test that compares nothing");
-    let surplus = difference(&found, &expected);
-    let missing = difference(&expected, &found);
-    assert!(
-        surplus.is_empty() && missing.is_empty(),
-        "{name}: {} rows expected, {} found; too many: {} such as {:#?}; missing: {} such as {:#?}",
-        expected.values().sum::<i64>(),
-        found.values().sum::<i64>(),
-        surplus.len(),
-        &surplus[..surplus.len().min(5)],
-        missing.len(),
-        &missing[..missing.len().min(5)],
-    );
-}
-
-/// The rows as the types of a schema have them.
-fn counted(batches: &[RecordBatch], schema: &SchemaRef) -> Rows {
-    let mut rows = Rows::new();
-    for batch in batches {
-        assert_eq!(batch.num_columns(), schema.fields().len(), "columns");
-        let columns = batch.columns().iter().zip(schema.fields());
-        let columns =
-            columns.map(|(column, field)| compute::cast(column, field.data_type()).unwrap()).collect();
-        let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
-        texts(&batch).into_iter().for_each(|text| *rows.entry(text).or_insert(0) += 1);
+    if let Some(difference) = common::difference(&found, &expected) {
+        panic!("{name}: {difference}");
     }
-    rows
-}
-
-/// What is there more often than in `other`.
-fn difference(rows: &Rows, other: &Rows) -> Vec<String> {
-    let mut more: Vec<String> = rows
-        .iter()
-        .filter(|(row, count)| other.get(*row).copied().unwrap_or(0) < **count)
-        .map(|(row, _)| row.clone())
-        .collect();
-    more.sort();
-    more
 }

@@ -174,12 +174,6 @@ impl PhysicalPlanner {
     /// Rows that come with their windows: the end is one of the keys.
     fn attached(&mut self, prepared: Prepared, end: usize, time: WindowTime) -> Planned {
         let Prepared { input, keys, calls, output } = prepared;
-        if let Some(call) = calls.iter().find(|call| input.is_updating && call.is_distinct) {
-            return Err(SqlError::new(format!(
-                "{:?} over a changelog by window is not supported",
-                call.function
-            )));
-        }
         // A window's time, if it is a key, follows from its end.
         let is_time = |key: usize| matches!(input.attributes[key], Attribute::Rowtime | Attribute::Proctime);
         let others: Vec<usize> = (0..keys).filter(|key| *key != end && !is_time(*key)).collect();
@@ -328,8 +322,9 @@ fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned
     if !params.order_by.is_empty() {
         return Err(SqlError::new(format!("ORDER BY within {} is not supported", name.to_uppercase())));
     }
-    let is_counted_row =
-        matches!(params.args.as_slice(), [Expr::Literal(value, _)] if !value.is_null()) && name == "count";
+    let is_counted_row = name == "count"
+        && !params.distinct
+        && matches!(params.args.as_slice(), [Expr::Literal(value, _)] if !value.is_null());
     if params.args.len() > 1 && name != "listagg" {
         return Err(SqlError::new(format!(
             "{} takes one argument: found {}",

@@ -40,7 +40,10 @@ impl PhysicalPlanner {
             ));
         }
         if !matches!(kind, JoinKind::Inner | JoinKind::Left) {
-            return Err(not_supported(format_args!("a lookup join of type {}", join.join_type)));
+            return Err(not_supported(format_args!(
+                "a lookup join of type {}",
+                join.join_type.to_string().to_uppercase()
+            )));
         }
         let columns = nullable(schema);
         let attributes = vec![Attribute::Plain; columns.fields().len()];

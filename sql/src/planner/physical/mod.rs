@@ -26,6 +26,7 @@ use datafusion::{
 use shown::shown;
 pub use sink::SinkTarget;
 
+use super::errors::plain;
 use super::{
     errors::sql_error,
     expand::ExpandNode,
@@ -243,7 +244,7 @@ fn by_columns(columns: &[usize]) -> Distribution {
 }
 
 fn not_supported(what: impl std::fmt::Display) -> SqlError {
-    SqlError::new(format!("{what} is not supported in a streaming query"))
+    SqlError::new(format!("{} is not supported in a streaming query", plain(&what.to_string())))
 }
 
 /// The names of some columns, for people.
