@@ -6,6 +6,9 @@ use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 
 use super::grammar::{CATALOG, Grammar};
 
+/// Mutants are no longer than this: what grew beyond by repetitions of repetitions is slow, not stuck.
+const BYTES_MAX: usize = 60_000;
+
 /// What is mutated: the scripts that are in the repository.
 pub struct Corpus {
     scripts: Vec<Vec<String>>,
@@ -71,7 +74,12 @@ impl Corpus {
         for _ in 0..rng.random_range(1..5) {
             self.change(&mut script, &mut rng);
         }
-        script.concat()
+        let mut bytes = 0;
+        let fits = script.iter().take_while(|token| {
+            bytes += token.len();
+            bytes <= BYTES_MAX
+        });
+        fits.map(String::as_str).collect()
     }
 
     fn any(&self, rng: &mut SmallRng) -> &Vec<String> {

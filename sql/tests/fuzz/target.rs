@@ -20,7 +20,7 @@ use headwater_sql::{
 };
 
 /// How long one script may take.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A script that repeats a statement thousands of times is slow, not stuck.
 const STATEMENTS_MAX: usize = 60;
