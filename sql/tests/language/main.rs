@@ -1,12 +1,12 @@
 //! What Flink's SQL has, statement by statement: each query with the rows that are left when all its changes are applied.
 
-#[path = "../printed/mod.rs"]
-mod printed;
 mod create_as;
 mod early_fire;
 mod grouping_sets;
 mod literals;
 mod not_in;
+#[path = "../printed/mod.rs"]
+mod printed;
 mod ranks;
 mod sinks;
 mod unnest;

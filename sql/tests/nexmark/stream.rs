@@ -73,7 +73,8 @@ fn run_upserts(script: &str, key: &[usize]) -> anyhow::Result<Table> {
     local::run(&job, &options, folder.path(), &stop)?;
     let (schema, kept, wrong) = std::mem::take(&mut *kept.lock().unwrap());
     anyhow::ensure!(wrong.is_none(), "the old row of an update: {}", wrong.unwrap_or_default());
-    let mut table = Table { schema, ..Table::default() };
+    let mut table = Table::default();
+    table.schema = schema;
     kept.into_values().for_each(|row| *table.rows.entry(row).or_insert(0) += 1);
     Ok(table)
 }

@@ -38,6 +38,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 fn factory(keys: &[usize], calls: &[AggregateCall], is_retracting: bool) -> GroupAggregateFactory {
     GroupAggregateFactory {
+        update_before: true,
         input: schema(),
         keys: keys.to_vec(),
         calls: calls.to_vec(),

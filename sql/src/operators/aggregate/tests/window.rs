@@ -99,6 +99,7 @@ impl World {
         let output = output_of(keys, calls, &PROPERTIES.map(|(name, _)| name));
         let time = if style == Style::ProcessingTime { WindowTime::Processing } else { WindowTime::Event };
         let mut factory = WindowAggregateFactory {
+            early_fire_ms: None,
             input: schema(),
             keys: keys.to_vec(),
             calls: calls.to_vec(),
