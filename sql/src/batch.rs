@@ -2,7 +2,11 @@
 
 use std::any::Any;
 
-use arrow::{array::RecordBatch, compute};
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    compute,
+    datatypes::SchemaRef,
+};
 use headwater_actors::batch::Payload;
 
 /// What a row does to the table that a changelog describes, as in Flink.
@@ -79,7 +83,7 @@ impl ChangeBatch {
 
     /// The rows at these places, in this order, with their kinds and hashes.
     pub fn take(&self, indices: &arrow::array::UInt32Array) -> Result<Self, arrow::error::ArrowError> {
-        let rows = compute::take_record_batch(&self.rows, indices)?;
+        let rows = take_rows(&self.rows, indices)?;
         let pick = |index: &u32| *index as usize;
         let kinds =
             self.kinds.as_ref().map(|kinds| indices.values().iter().map(|i| kinds[pick(i)]).collect());
@@ -96,6 +100,26 @@ impl ChangeBatch {
         assert_eq!(rows.num_rows(), self.len(), "a projection keeps every row");
         Self { rows, kinds: self.kinds.clone(), hashes: self.hashes.clone() }
     }
+}
+
+/// The rows at these places. Arrow's kernel does not know how many rows there are without a column.
+pub fn take_rows(
+    rows: &RecordBatch,
+    indices: &arrow::array::UInt32Array,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    if rows.num_columns() == 0 {
+        return rows_of(rows.schema(), Vec::new(), indices.len());
+    }
+    compute::take_record_batch(rows, indices)
+}
+
+/// A batch of so many rows, which may have no columns.
+pub fn rows_of(
+    schema: SchemaRef,
+    columns: Vec<ArrayRef>,
+    count: usize,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(count)))
 }
 
 impl Payload for ChangeBatch {

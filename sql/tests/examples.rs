@@ -113,7 +113,7 @@ fn what_is_not_there_is_refused_by_name() {
         ("CREATE FUNCTION f AS 'org.example.F'", "there is no JVM"),
         (
             "SELECT t.a FROM t RIGHT JOIN u FOR SYSTEM_TIME AS OF t.pt AS c ON t.a = c.a",
-            "lookup join of type Right",
+            "lookup join of type RIGHT",
         ),
         (
             "SELECT * FROM TABLE(SESSION(TABLE t PARTITION BY a, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",

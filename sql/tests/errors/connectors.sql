@@ -204,7 +204,7 @@ SELECT * FROM x;
 
 CREATE TABLE x (a INT) WITH ('connector' = 'socket', 'hostname' = 'localhost', 'port' = '70000', 'format' = 'csv');
 SELECT * FROM x;
---> line 2, column 1: table `x`, option `port`: expected a whole number of at least 1, found `70000`
+--> line 2, column 1: table `x`, option `port`: expected a whole number from 1 to 65535, found `70000`
 
 CREATE TABLE x (a INT) WITH ('connector' = 'socket', 'hostname' = 'localhost', 'port' = '9000', 'format' = 'parquet');
 SELECT * FROM x;

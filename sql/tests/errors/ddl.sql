@@ -23,7 +23,7 @@ CREATE TABLE x (a INT, PRIMARY KEY (a));
 --> line 1, column 39: a primary key is not checked: expected NOT ENFORCED behind it
 
 CREATE TABLE x (a INT, PRIMARY KEY (b) NOT ENFORCED);
---> line 1, column 37: unknown column `b` in the primary key; did you mean `a`?
+--> line 1, column 37: unknown column `b` in the primary key
 
 CREATE TABLE x (aa INT, PRIMARY KEY (ab) NOT ENFORCED);
 --> line 1, column 38: unknown column `ab` in the primary key; did you mean `aa`?
@@ -35,7 +35,7 @@ CREATE TABLE x (a INT PRIMARY KEY NOT ENFORCED, PRIMARY KEY (a) NOT ENFORCED);
 --> line 1, column 49: expected one PRIMARY KEY in a table
 
 CREATE TABLE x (a INT) PARTITIONED BY (b);
---> line 1, column 40: unknown column `b` in the partition; did you mean `a`?
+--> line 1, column 40: unknown column `b` in the partition
 
 CREATE TABLE x (a INT) DISTRIBUTED BY (a) INTO 3 BUCKETS;
 --> line 1, column 24: DISTRIBUTED BY is not supported
@@ -62,7 +62,7 @@ CREATE VIEW v AS SELECT 1 AS x;
 --> line 1, column 13: `v` exists already; say IF NOT EXISTS, or drop it first
 
 CREATE VIEW x (a, b) AS SELECT 1 AS y;
---> no error
+--> line 1, column 13: the view `x` names 2 columns: its query has 1
 
 CREATE VIEW x AS SELECT * FROM x;
 --> line 1, column 32: the view `x` is defined by itself
@@ -83,7 +83,7 @@ CREATE TABLE x LIKE v;
 --> line 1, column 21: LIKE takes a table: `v` is a view
 
 CREATE TABLE x (a INT) LIKE t;
---> line 1, column 29: both `t` and the new table have a column `a`; say OVERWRITING or EXCLUDING in LIKE
+--> line 1, column 29: both `t` and the new table have a column `a`; give one of them another name
 
 CREATE TABLE x (WATERMARK FOR ts AS ts) LIKE t (INCLUDING WATERMARKS);
 --> line 1, column 46: both `t` and the new table have a watermark; say OVERWRITING or EXCLUDING in LIKE
@@ -105,11 +105,11 @@ CREATE TABLE x LIKE t WITH ('a' = 'b');
 
 CREATE TABLE k (a INT PRIMARY KEY NOT ENFORCED) WITH ('connector' = 'print');
 CREATE TABLE x (b INT PRIMARY KEY NOT ENFORCED) LIKE k;
---> line 2, column 54: both `k` and the new table have a primary key; say OVERWRITING or EXCLUDING in LIKE
+--> line 2, column 54: both `k` and the new table have a primary key; say EXCLUDING in LIKE
 
 CREATE TABLE k (a INT) PARTITIONED BY (a) WITH ('connector' = 'print');
 CREATE TABLE x (b INT) PARTITIONED BY (b) LIKE k;
---> line 2, column 48: both `k` and the new table have partitions; say OVERWRITING or EXCLUDING in LIKE
+--> line 2, column 48: both `k` and the new table have partitions; say EXCLUDING in LIKE
 
 CREATE TABLE k (a INT, ts TIMESTAMP(3), b AS a + 1) WITH ('connector' = 'print');
 CREATE TABLE x (b INT) LIKE k (INCLUDING GENERATED);
@@ -119,7 +119,7 @@ CREATE TABLE x (a INT, b AS nothing + 1) WITH ('connector' = 'datagen'); SELECT 
 --> line 1, column 29: computed column `b` of `x`: unknown column `nothing`; expected one of `x.a`
 
 CREATE TABLE x (a INT, WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen'); SELECT * FROM x;
---> line 1, column 38: WATERMARK FOR names `ts`, which is no column of `x`; did you mean `a`?
+--> line 1, column 38: WATERMARK FOR names `ts`, which is no column of `x`
 
 CREATE TABLE x (a INT, WATERMARK FOR a AS a) WITH ('connector' = 'datagen'); SELECT * FROM x;
 --> line 1, column 38: the time attribute `a` must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3: found INT
@@ -134,7 +134,7 @@ CREATE TABLE x (ts TIMESTAMP(3), WATERMARK FOR ts AS nothing) WITH ('connector' 
 --> line 1, column 109: unknown column `nothing`; expected one of `x.ts`
 
 CREATE TABLE x (ts TIMESTAMP(3), WATERMARK FOR ts AS 5) WITH ('connector' = 'datagen'); SELECT * FROM x;
---> no error
+--> line 1, column 48: the watermark of `x` must be a TIMESTAMP, like the time: found BIGINT
 
 CREATE TABLE other.db.x (a INT) WITH ('connector' = 'print');
 --> line 1, column 14: there is only the catalog `default_catalog` with the database `default_database`: found `other.db.x`
@@ -177,19 +177,22 @@ CREATE TABLE x (a INT METADATA FROM 'k') WITH ('connector' = 'datagen'); SELECT 
 
 CREATE TABLE k (a INT) WITH ('connector' = 'print');
 CREATE TABLE x (b INT, PRIMARY KEY (zz) NOT ENFORCED) LIKE k;
---> ?
+--> line 2, column 14: the primary key of `x` names `zz`, which is no physical column
 
 CREATE TABLE a.b.c.d (x INT);
---> ?
+--> line 1, column 14: expected at most `catalog.database.name`, found `a.b.c.d`
 
 CREATE TABLE x WITH ('connector' = 'print') AS SELECT 1 AS a;
---> ?
+--> line 1, column 48: CREATE TABLE … AS SELECT is not supported; expected CREATE TABLE with columns, then INSERT INTO
 
 CREATE VIEW IF NOT EXISTS v AS SELECT 1; SELECT x FROM v;
---> ?
+--> line 1, column 49: unknown column `x`; expected one of `v.a`, `v.n`
 
 CREATE TABLE x (a INT METADATA FROM 5);
---> ?
+--> line 1, column 37: expected the key of the metadata in single quotes, found `5`
 
 CREATE TABLE x (a AS 1 PRIMARY KEY NOT ENFORCED);
---> ?
+--> line 1, column 24: expected ), found `PRIMARY`
+
+CREATE TABLE x (a INT DEFAULT 5);
+--> line 1, column 23: expected METADATA, PRIMARY KEY, COMMENT, or the end of the column

@@ -17,7 +17,7 @@ SELECT 'no end;
 --> line 1, column 8: unterminated string literal
 
 SELECT `no end;
---> line 1, column 8: expected close delimiter '`' before EOF.
+--> line 1, column 8: expected close delimiter '`' before EOF
 
 SELECT 1 /* no end
 --> line 2, column 1: unexpected EOF while in a multi-line comment
@@ -77,7 +77,7 @@ SELECT a FROM t /*+ OPTIONS('a') */;
 --> line 1, column 17: expected =, found `)`
 
 SELECT a FROM t /*+ OPTIONS('a' = 'b */;
---> line 1, column 17: Unterminated string literal
+--> line 1, column 16: unterminated string literal
 
 SELECT 1 + /*+ OPTIONS('a' = 'b') */ 2;
 --> line 1, column 12: expected a hint behind SELECT or a table's name
@@ -191,20 +191,23 @@ EXPLAIN SET 'a' = 'b';
 --> line 1, column 9: expected a query, INSERT or STATEMENT SET, found `SET`
 
 SELECT ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))));
---> ?
+--> line 1, column 1: the statement nests too deeply, or can be read in too many ways
 
 SELECT * FROM ((((((((((((t))))))))))));
---> ?
+--> line 1, column 24: the statement has too many parentheses within each other
 
 SELECT 1 BETWEEN 2 AND 3 BETWEEN 4 AND 5;
---> ?
+--> line 1, column 1: cannot be planned: Failed to coerce types BOOLEAN and BIGINT in BETWEEN expression
 
 SELECT TIMESTAMPDIFF(PARSEC, ts, ts) FROM t;
---> ?
+--> line 1, column 22: expected a unit of time like DAY or HOUR, found `PARSEC`
 
 SELECT * FROM UNNEST(x => tags);
---> ?
+--> line 1, column 1: expected an array in UNNEST, found `x => tags`
 
-DELIMITER ' two
+SELECT 1 BETWEEN 2 AND 3 BETWEEN SYMMETRIC 4 AND 5;
+--> line 1, column 26: expected parentheses around BETWEEN before another
+
+' two
 lines';
---> ?
+--> line 1, column 1: expected a statement, found `' two lines'`

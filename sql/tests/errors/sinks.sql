@@ -11,7 +11,7 @@ INSERT INTO sink SELECT a FROM t;
 --> line 1, column 13: `sink` takes 2 columns here: the query has 1; expected (a, b), found (a)
 
 INSERT INTO sink (a, c) SELECT a, b FROM t;
---> line 1, column 13: `sink` has no column `c` to insert into; did you mean `a`?
+--> line 1, column 13: `sink` has no column `c` to insert into
 
 INSERT INTO sink (a) SELECT a, b FROM t;
 --> line 1, column 13: `sink` takes 1 columns here: the query has 2; expected (a), found (a, b)
@@ -48,7 +48,7 @@ INSERT INTO sink VALUES (1);
 --> line 1, column 13: `sink` takes 2 columns here: the query has 1; expected (a, b), found (column1)
 
 EXECUTE STATEMENT SET BEGIN INSERT INTO sink SELECT a, b FROM t; INSERT INTO sink SELECT a, c FROM t; END;
---> line 1, column 93: unknown column `c`; did you mean `a`?
+--> line 1, column 93: unknown column `c`; expected one of `t.a`, `t.b`, `t.s`, `t.tags`, `t.ts`, `t.pt`
 
 -- as a job
 SELECT 1;

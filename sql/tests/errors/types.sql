@@ -1,5 +1,5 @@
 CREATE TABLE x (a FOO);
---> line 1, column 19: unknown type `FOO`; did you mean `ROW`?
+--> line 1, column 19: unknown type `FOO`
 
 CREATE TABLE x (a STRNG);
 --> line 1, column 19: unknown type `STRNG`; did you mean `STRING`?
@@ -53,4 +53,4 @@ CREATE TABLE x (a INT ARRAY ARRAY ARRAY ARRAY ARRAY ARRAY ARRAY ARRAY ARRAY ARRA
 --> line 1, column 209: expected a type that nests at most 32 deep
 
 SELECT CAST(a AS FOO) FROM t;
---> line 1, column 18: unknown type `FOO`; did you mean `ROW`?
+--> line 1, column 18: unknown type `FOO`

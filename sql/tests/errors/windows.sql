@@ -71,16 +71,13 @@ SELECT COUNT(*) FROM t JOIN w ON t.a = w.a GROUP BY TUMBLE(t.ts, INTERVAL '1' MI
 --> line 1, column 53: TUMBLE in GROUP BY takes a table without JOIN in FROM; put the join into a sub-query
 
 SELECT TUMBLE_START(ts, INTERVAL '1' MINUTE) FROM t;
---> line 1, column 8: unknown function `tumble_start`
+--> line 1, column 8: what is asked about a window needs GROUP BY TUMBLE(time column, INTERVAL …)
 
 SELECT window_start FROM t;
 --> line 1, column 8: unknown column `window_start`; expected one of `t.a`, `t.b`, `t.s`, `t.tags`, `t.ts`, `t.pt`
 
-SELECT * FROM TABLE(TUMBLE(SELECT 1));
---> ?
-
 SELECT HOP_END(ts, INTERVAL '1' MINUTE) FROM t;
---> ?
+--> line 1, column 8: what is asked about a window needs GROUP BY HOP(time column, INTERVAL …, INTERVAL …)
 
 SELECT SESSION_START(ts, INTERVAL '1' MINUTE) FROM t;
---> ?
+--> line 1, column 8: what is asked about a window needs GROUP BY SESSION(time column, INTERVAL …)

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, UInt32Array},
-    compute::{interleave_record_batch, take_record_batch},
+    compute::interleave_record_batch,
     datatypes::SchemaRef,
     error::ArrowError,
 };
 
 use super::{OrderedCodec, StoredRow};
-use crate::batch::{ChangeBatch, RowKind};
+use crate::batch::{ChangeBatch, RowKind, rows_of, take_rows};
 
 /// Where the row of a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,9 @@ impl Changes {
     }
 
     fn gather(&self, incoming: &RecordBatch, codec: &OrderedCodec) -> Result<RecordBatch, ArrowError> {
+        if incoming.num_columns() == 0 {
+            return rows_of(incoming.schema(), Vec::new(), self.rows.len());
+        }
         if self.stored.is_empty() {
             let indices: Vec<u32> = self.rows.iter().map(Change::index).collect();
             let is_all =
@@ -79,7 +82,7 @@ impl Changes {
             return if is_all {
                 Ok(incoming.clone())
             } else {
-                take_record_batch(incoming, &UInt32Array::from(indices))
+                take_rows(incoming, &UInt32Array::from(indices))
             };
         }
         let stored = codec.decode(&self.stored)?;
@@ -107,7 +110,7 @@ pub(crate) fn with_columns(
     schema: &SchemaRef,
 ) -> Result<RecordBatch, ArrowError> {
     let columns = rows.columns().iter().cloned().chain(more).collect();
-    RecordBatch::try_new(schema.clone(), columns)
+    rows_of(schema.clone(), columns, rows.num_rows())
 }
 
 /// The places in `before` and in `after` of what is not in the other, equal ones counted.
