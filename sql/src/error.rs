@@ -41,7 +41,7 @@ impl SqlError {
     #[track_caller]
     pub fn new(message: impl Into<String>) -> Self {
         let origin = Origin(panic::Location::caller());
-        Self { message: message.into(), location: None, hint: None, origin }
+        Self { message: one_line(message.into()), location: None, hint: None, origin }
     }
 
     /// The same at a place, unless it has one already.
@@ -52,7 +52,7 @@ impl SqlError {
 
     /// The same with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(one_line(hint.into()));
         self
     }
 
@@ -63,6 +63,11 @@ impl SqlError {
             None => self,
         }
     }
+}
+
+/// What is quoted in a message, such as the value of an option, may have line ends.
+fn one_line(text: String) -> String {
+    if text.contains('\n') { text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ") } else { text }
 }
 
 impl fmt::Display for SqlError {

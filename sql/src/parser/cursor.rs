@@ -123,7 +123,7 @@ pub(crate) fn sql_error(error: ParserError) -> SqlError {
         ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
     };
     let (message, location) = split_location(&text);
-    let message = &one_line(message);
+    let message = &shortened(message);
     let message = match message.split_once(", found: ") {
         Some((wanted, found)) => {
             let wanted = wanted.strip_prefix("Expected: ").unwrap_or(wanted);
@@ -143,10 +143,10 @@ fn split_location(text: &str) -> (&str, Option<Location>) {
     parsed.map_or((text, None), |(message, location)| (message, Some(location)))
 }
 
-/// What was found may be a string with line ends, of any length.
-fn one_line(text: &str) -> String {
+/// What was found may be a string of any length.
+fn shortened(text: &str) -> String {
     const LENGTH_MAX: usize = 200;
-    let mut line: String = text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
+    let mut line = text.to_owned();
     if let Some((end, _)) = line.char_indices().nth(LENGTH_MAX) {
         line.truncate(end);
         line.push('…');
