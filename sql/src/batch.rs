@@ -113,6 +113,17 @@ pub fn take_rows(
     compute::take_record_batch(rows, indices)
 }
 
+/// The rows at these places of several batches, each its index and the row's.
+pub fn interleave_rows(
+    batches: &[&RecordBatch],
+    places: &[(usize, usize)],
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    match batches.first() {
+        Some(batch) if batch.num_columns() == 0 => rows_of(batch.schema(), Vec::new(), places.len()),
+        _ => compute::interleave_record_batch(batches, places),
+    }
+}
+
 /// A batch of so many rows, which may have no columns.
 pub fn rows_of(
     schema: SchemaRef,

@@ -44,6 +44,11 @@ pub struct ConstraintFactory {
 }
 
 impl OperatorFactory for ConstraintFactory {
+    fn passes_changes_on(&self) -> bool {
+        // A row that is dropped must not leave the one before it there.
+        self.required.is_empty() || !self.drops_nulls
+    }
+
     fn open(&self, _: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         Ok(Box::new(Constraints(self.clone())))
     }

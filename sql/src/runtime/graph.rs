@@ -19,6 +19,10 @@ use crate::{
     operator::OperatorFactory,
 };
 
+/// Counted up whenever an operator keeps its state in another form. As part of the uids of vertices it lets a job refuse to go on from what
+/// was kept before.
+const STATE_FORMAT: u32 = 2;
+
 /// A node's place in [`StreamPlan::nodes`].
 pub type NodeId = usize;
 
@@ -171,7 +175,7 @@ impl SqlJob {
             .zip(&parallelisms)
             .map(|((id, vertex), parallelism)| JobVertex {
                 id: VertexId(id),
-                uid: format!("{id}-{}", slug(&vertex.nodes[0].name)),
+                uid: format!("{id}-{}-{STATE_FORMAT}", slug(&vertex.nodes[0].name)),
                 name: vertex.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(" -> "),
                 kind: match &vertex.nodes[0].kind {
                     NodeKind::Source { .. } => VertexKind::Source,

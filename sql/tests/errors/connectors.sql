@@ -96,7 +96,7 @@ SELECT * FROM x;
 
 CREATE TABLE x (a INT) WITH ('connector' = 'filesystem', 'path' = 'x', 'format' = 'orc');
 SELECT * FROM x;
---> line 2, column 1: table `x`, option `format`: expected `csv`, `json`, `raw` or `parquet`, found `orc`
+--> line 2, column 1: table `x`, option `format`: expected `csv`, `json`, `debezium-json`, `raw` or `parquet`, found `orc`
 
 CREATE TABLE x (a INT) WITH ('connector' = 'filesystem', 'path' = 'x', 'format' = 'csv', 'source.monitor-interval' = '0 s');
 SELECT * FROM x;
@@ -261,3 +261,7 @@ SELECT * FROM x;
 CREATE TABLE x (bid ROW<auction BIGINT>) WITH ('connector' = 'nexmark', 'bid.proportion' = '0', 'person.proportion' = '0', 'auction.proportion' = '0');
 SELECT * FROM x;
 --> line 2, column 1: table `x`, option `bid.proportion`: expected one of the three proportions above 0
+
+CREATE TABLE x (a INT) WITH ('connector' = 'filesystem', 'path' = 'x', 'format' = 'debezium-json');
+SELECT * FROM x;
+--> line 2, column 1: table `x`: the format `debezium-json` can be written, and not be read; read its objects as `json`, with columns `before`, `after` and `op`

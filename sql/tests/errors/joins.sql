@@ -8,7 +8,7 @@ SELECT t.a FROM t JOIN u FOR SYSTEM_TIME AS OF t.pt AS c ON t.b > c.b;
 --> line 1, column 1: a lookup join needs a condition that a column of the table equals one of the stream
 
 SELECT t.a FROM t JOIN u FOR SYSTEM_TIME AS OF t.pt AS c ON t.a = c.a + 1;
---> line 1, column 1: the lookup by `CAST(c.a AS BIGINT) + 1`, which is no column, is not supported in a streaming query
+--> line 1, column 1: the lookup by `c.a + 1`, which is no column, is not supported in a streaming query
 
 SELECT t.a FROM t RIGHT JOIN u FOR SYSTEM_TIME AS OF t.pt AS c ON t.a = c.a;
 --> line 1, column 1: a lookup join of type RIGHT is not supported in a streaming query

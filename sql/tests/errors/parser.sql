@@ -197,7 +197,7 @@ SELECT * FROM ((((((((((((t))))))))))));
 --> line 1, column 24: the statement has too many parentheses within each other
 
 SELECT 1 BETWEEN 2 AND 3 BETWEEN 4 AND 5;
---> line 1, column 1: cannot be planned: Failed to coerce types BOOLEAN and BIGINT in BETWEEN expression
+--> line 1, column 1: cannot be planned: Failed to coerce types BOOLEAN and INT in BETWEEN expression
 
 SELECT TIMESTAMPDIFF(PARSEC, ts, ts) FROM t;
 --> line 1, column 22: expected a unit of time like DAY or HOUR, found `PARSEC`
@@ -211,3 +211,6 @@ SELECT 1 BETWEEN 2 AND 3 BETWEEN SYMMETRIC 4 AND 5;
 ' two
 lines';
 --> line 1, column 1: expected a statement, found `' two lines'`
+
+CREATE TABLE x (a) WITH ('connector' = 'print');
+--> line 1, column 17: expected a type behind the column `a`

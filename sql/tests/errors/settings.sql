@@ -27,7 +27,7 @@ SET 'table.exec.resource.default-parallelism' = '0';
 
 SET 'parallelism.default' = '200';
 INSERT INTO sink SELECT a, b FROM t;
---> line 2, column 1: `TableSourceScan(table=[t], fields=[a, b, ts]) -> WatermarkAssigner(rowtime=[ts], watermark=[t.ts - IntervalMonthDayNano("IntervalMonthDayNano { months: 0, days: 0, nanoseconds: 1000000000 }")]) -> Calc(select=[a, b]) -> Sink(table=[sink])` has parallelism 200: expected 1 to the max parallelism, 128
+--> line 2, column 1: `TableSourceScan(table=[t], fields=[a, b, ts]) -> WatermarkAssigner(rowtime=[ts], watermark=[ts - INTERVAL '1' SECOND]) -> Calc(select=[a, b]) -> Sink(table=[sink])` has parallelism 200: expected 1 to the max parallelism, 128
 
 SET 'source.malformed-records' = 'dead-letter';
 --> line 1, column 1: option `source.dead-letter.path` is not set: expected a folder, since `source.malformed-records` is `dead-letter`

@@ -26,13 +26,13 @@ INSERT INTO strict (a) SELECT a FROM t;
 --> line 1, column 13: the column `b` of `strict` is NOT NULL: it must be given
 
 INSERT INTO u SELECT a, COUNT(*) FROM t GROUP BY a;
---> line 1, column 13: table `u` takes new rows only, and this query updates results that it has given: GroupAggregate(groupBy=[a]); aggregate by window, so that each result is final, or write to a connector that takes changelogs, such as `print`
+--> line 1, column 13: table `u` takes new rows only, and this query updates results that it has given: GroupAggregate(groupBy=[a]); aggregate by window, so that each result is final, or write to a table that takes changes, such as one of connector `print`, or of `filesystem` with format `debezium-json`
 
 INSERT INTO u SELECT t.a, t.b FROM t LEFT JOIN w ON t.a = w.a;
---> line 1, column 13: table `u` takes new rows only, and this query updates results that it has given: Join(joinType=[Left], on=[a = a]); aggregate by window, so that each result is final, or write to a connector that takes changelogs, such as `print`
+--> line 1, column 13: table `u` takes new rows only, and this query updates results that it has given: Join(joinType=[Left], on=[a = a]); aggregate by window, so that each result is final, or write to a table that takes changes, such as one of connector `print`, or of `filesystem` with format `debezium-json`
 
 INSERT INTO u SELECT a, n FROM (SELECT a, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) AS n FROM t) WHERE n <= 3;
---> line 1, column 13: table `u` takes new rows only, and this query updates results that it has given: Rank(partitionBy=[a], orderBy=[b], range=[1..3]); aggregate by window, so that each result is final, or write to a connector that takes changelogs, such as `print`
+--> line 1, column 13: table `u` takes new rows only, and this query updates results that it has given: Rank(partitionBy=[a], orderBy=[b], range=[1..3]); aggregate by window, so that each result is final, or write to a table that takes changes, such as one of connector `print`, or of `filesystem` with format `debezium-json`
 
 CREATE TABLE p (a INT, b BIGINT) WITH ('connector' = 'print', 'sink.parallelism' = '2');
 INSERT INTO p SELECT t.a, t.b FROM t LEFT JOIN w ON t.a = w.a;

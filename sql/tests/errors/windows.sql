@@ -81,3 +81,12 @@ SELECT HOP_END(ts, INTERVAL '1' MINUTE) FROM t;
 
 SELECT SESSION_START(ts, INTERVAL '1' MINUTE) FROM t;
 --> line 1, column 8: what is asked about a window needs GROUP BY SESSION(time column, INTERVAL …)
+
+SET 'table.exec.emit.early-fire.enabled' = 'true';
+SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY a, window_start, window_end;
+--> line 2, column 1: `table.exec.emit.early-fire.enabled` needs `table.exec.emit.early-fire.delay`; say SET 'table.exec.emit.early-fire.delay' = '10 s'
+
+SET 'table.exec.emit.early-fire.enabled' = 'true';
+SET 'table.exec.emit.early-fire.delay' = '1 s';
+SELECT a, COUNT(*) FROM TABLE(SESSION(TABLE t PARTITION BY a, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY a, window_start, window_end;
+--> line 3, column 1: SESSION does not fire early; RESET 'table.exec.emit.early-fire.enabled'

@@ -284,7 +284,7 @@ fn what_a_format_cannot_do_is_refused_by_name() {
     );
     assert_eq!(
         try_format(&[("format", "avro")]).unwrap_err(),
-        "table `t`, option `format`: expected `csv`, `json`, `raw` or `parquet`, found `avro`"
+        "table `t`, option `format`: expected `csv`, `json`, `debezium-json`, `raw` or `parquet`, found `avro`"
     );
     assert_eq!(
         try_format(&[("format", "csv"), ("csv.field-delimiter", "||")]).unwrap_err(),

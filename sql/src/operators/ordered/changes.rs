@@ -4,13 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, UInt32Array},
-    compute::interleave_record_batch,
     datatypes::SchemaRef,
     error::ArrowError,
 };
 
 use super::{OrderedCodec, StoredRow};
-use crate::batch::{ChangeBatch, RowKind, rows_of, take_rows};
+use crate::batch::{ChangeBatch, RowKind, interleave_rows, rows_of, take_rows};
 
 /// Where the row of a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl Changes {
         let stored = codec.decode(&self.stored)?;
         let places: Vec<(usize, usize)> =
             self.rows.iter().map(|row| (usize::from(row.is_stored()), row.index() as usize)).collect();
-        interleave_record_batch(&[incoming, &stored], &places)
+        interleave_rows(&[incoming, &stored], &places)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, RecordBatch, UInt32Array},
-    compute::{SortOptions, concat, take, take_record_batch},
+    compute::{SortOptions, concat, take},
     datatypes::SchemaRef,
 };
 use datafusion::{
@@ -22,7 +22,7 @@ use headwater_state::AnyTable;
 
 use super::with_calls;
 use crate::{
-    batch::{ChangeBatch, RowKind},
+    batch::{ChangeBatch, RowKind, take_rows},
     error::SqlError,
     operator::{Emit, OpenContext, OperatorFactory, StreamOperator, failed},
     operators::ordered::{
@@ -215,7 +215,7 @@ impl OverRecompute {
             }
             begin += rows.len();
         }
-        let rows = take_record_batch(&all, &UInt32Array::from(affected)).map_err(failed)?;
+        let rows = take_rows(&all, &UInt32Array::from(affected)).map_err(failed)?;
         if rows.num_rows() == 0 {
             return Ok(RecordBatch::new_empty(self.output.clone()));
         }

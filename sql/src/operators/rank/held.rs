@@ -3,11 +3,11 @@
 
 use arrow::{
     array::{RecordBatch, UInt32Array},
-    compute::{interleave_record_batch, take_record_batch},
     error::ArrowError,
 };
 
 use crate::{
+    batch::{interleave_rows, take_rows},
     operators::{groups::Groups, ordered::EncodedRows},
     rows::{Keys, RowBytes},
 };
@@ -102,11 +102,11 @@ impl Held {
     /// Some of the rows, with all their columns.
     pub fn take(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
         match self.batches.as_slice() {
-            [Batch { rows: all, .. }] => take_record_batch(all, &UInt32Array::from(rows.to_vec())),
+            [Batch { rows: all, .. }] => take_rows(all, &UInt32Array::from(rows.to_vec())),
             batches => {
                 let all: Vec<&RecordBatch> = batches.iter().map(|batch| &batch.rows).collect();
                 let places: Vec<_> = rows.iter().map(|row| self.locate(*row)).collect();
-                interleave_record_batch(&all, &places)
+                interleave_rows(&all, &places)
             }
         }
     }

@@ -194,7 +194,7 @@ impl World {
             let key = self.keys.iter().map(|key| row.scalar(*key).to_string()).collect::<Vec<_>>().join(",");
             for end in open {
                 let keys = self.open.entry(end).or_default();
-                keys.entry(key.clone()).or_default().push((true, Row { time: Some(time), ..row.clone() }));
+                keys.entry(key.clone()).or_default().push((true, row.clone()));
             }
         }
     }
@@ -236,7 +236,7 @@ impl World {
         while let Some(window) = self.open.first_entry().filter(|window| window.key() - 1 <= watermark) {
             let (end, keys) = window.remove_entry();
             for mut history in keys.into_values() {
-                if self.style != Style::Attached {
+                if !matches!(self.style, Style::Attached | Style::ProcessingTime) {
                     // Slices are merged in their order.
                     history.sort_by_key(|(_, row)| row.time.map(|time| self.kind.slice_of(time)));
                 }
