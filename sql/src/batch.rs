@@ -50,19 +50,26 @@ pub struct ChangeBatch {
     pub kinds: Option<Vec<RowKind>>,
     /// The hash of each row's key if the batch came through a hash partitioner, else empty.
     pub hashes: Vec<u64>,
+    /// Whether these are not results but rows of the input that came too late: only who asks for those sees them.
+    pub is_late: bool,
 }
 
 impl ChangeBatch {
     /// New rows only.
     pub fn insertions(rows: RecordBatch) -> Self {
-        Self { rows, kinds: None, hashes: Vec::new() }
+        Self { rows, kinds: None, hashes: Vec::new(), is_late: false }
+    }
+
+    /// Rows that came too late.
+    pub fn late(rows: RecordBatch) -> Self {
+        Self { is_late: true, ..Self::insertions(rows) }
     }
 
     /// Rows with their kinds, of which there must be as many.
     pub fn changes(rows: RecordBatch, kinds: Vec<RowKind>) -> Self {
         assert_eq!(rows.num_rows(), kinds.len(), "every row has a kind");
         let is_append_only = kinds.iter().all(|kind| *kind == RowKind::Insert);
-        Self { rows, kinds: (!is_append_only).then_some(kinds), hashes: Vec::new() }
+        Self { rows, kinds: (!is_append_only).then_some(kinds), hashes: Vec::new(), is_late: false }
     }
 
     /// How many rows there are.
@@ -92,13 +99,13 @@ impl ChangeBatch {
         } else {
             indices.values().iter().map(|i| self.hashes[pick(i)]).collect()
         };
-        Ok(Self { rows, kinds, hashes })
+        Ok(Self { rows, kinds, hashes, is_late: self.is_late })
     }
 
     /// The same changes to other columns.
     pub fn with_rows(&self, rows: RecordBatch) -> Self {
         assert_eq!(rows.num_rows(), self.len(), "a projection keeps every row");
-        Self { rows, kinds: self.kinds.clone(), hashes: self.hashes.clone() }
+        Self { rows, kinds: self.kinds.clone(), hashes: self.hashes.clone(), is_late: self.is_late }
     }
 }
 

@@ -20,6 +20,15 @@ pub struct CatalogTable {
     pub descriptor: TableDescriptor,
 }
 
+impl CatalogTable {
+    /// The columns that can be written, as indices into what the connector sees, in the order of their declaration.
+    pub fn writable(&self) -> Vec<usize> {
+        let is_virtual = |kind: &ColumnKind| matches!(kind, ColumnKind::Metadata { is_virtual: true, .. });
+        let columns = self.definition.columns.iter().filter(|column| !is_virtual(&column.kind));
+        columns.filter_map(|column| self.descriptor.schema.index_of(&column.name).ok()).collect()
+    }
+}
+
 /// What a name stands for.
 #[derive(Debug, Clone)]
 pub enum CatalogEntry {

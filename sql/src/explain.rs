@@ -49,7 +49,7 @@ fn write_node(plan: &StreamPlan, id: NodeId, depth: usize, text: &mut String) {
     let _ = writeln!(text, "{prefix}{branch}{}{notes}", node.name);
     for (input, distribution) in &node.inputs {
         let exchange = match distribution {
-            Distribution::Any => None,
+            Distribution::Any | Distribution::Late => None,
             Distribution::Single => Some("Exchange(distribution=[single])".to_owned()),
             Distribution::Hash(columns) => {
                 let schema = &plan.nodes[*input].schema;

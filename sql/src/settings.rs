@@ -7,7 +7,7 @@ use headwater_core::options::{JobOptions, OptionError, nearest, parse_duration_m
 use crate::{error::SqlError, operators::constraints::LengthEnforcer, planner::PlanOptions};
 
 /// What SQL has of options, and what they take.
-const SQL_OPTIONS: [(&str, Takes); 18] = [
+const SQL_OPTIONS: [(&str, Takes); 19] = [
     ("execution.runtime-mode", Takes::OneOf(&["streaming"])),
     ("pipeline.name", Takes::Text),
     ("sql-client.execution.result-mode", Takes::OneOf(&["table", "changelog", "tableau"])),
@@ -15,6 +15,7 @@ const SQL_OPTIONS: [(&str, Takes); 18] = [
     ("table.dml-sync", Takes::OneOf(&["true", "false"])),
     ("table.exec.emit.early-fire.delay", Takes::Duration),
     ("table.exec.emit.early-fire.enabled", Takes::OneOf(&["true", "false"])),
+    ("table.exec.late-rows.table", Takes::Text),
     ("table.exec.mini-batch.allow-latency", Takes::Duration),
     ("table.exec.mini-batch.enabled", Takes::OneOf(&["true", "false"])),
     ("table.exec.mini-batch.size", Takes::Number),
@@ -122,6 +123,7 @@ impl Settings {
                 Some("error") => LengthEnforcer::Error,
                 _ => LengthEnforcer::Ignore,
             },
+            late_table: None,
         }
     }
 }

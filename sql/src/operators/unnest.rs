@@ -130,7 +130,7 @@ impl Unnest {
         } else {
             places().map(|row| batch.hashes[row]).collect()
         };
-        emit(ChangeBatch { rows: unnested, kinds, hashes })
+        emit(ChangeBatch { rows: unnested, kinds, hashes, is_late: false })
     }
 }
 

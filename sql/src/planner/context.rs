@@ -104,10 +104,15 @@ impl<'a> Context<'a> {
             expr_planners: std::iter::once(Arc::new(RowFields) as Arc<dyn ExprPlanner>)
                 .chain(DEFAULTS.expr_planners().iter().cloned())
                 .collect(),
-            relation_planners: vec![Arc::new(FlinkRelations)],
+            relation_planners: vec![Arc::new(FlinkRelations::default())],
             hints: BTreeMap::new(),
             open_views: RefCell::default(),
         }
+    }
+
+    /// Has windows keep these columns of what they are given: late rows are written with them.
+    pub fn keep_for_late_rows(&mut self, columns: &[String]) {
+        self.relation_planners = vec![Arc::new(FlinkRelations { late_columns: columns.to_vec() })];
     }
 
     /// The configuration that DataFusion's rules get.

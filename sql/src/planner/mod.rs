@@ -19,7 +19,7 @@ mod versions;
 
 pub use context::{Context, query_location};
 pub use errors::sql_error;
-pub use physical::{PhysicalPlanner, PlanOptions, Rel, SinkTarget};
+pub use physical::{LateTable, PhysicalPlanner, PlanOptions, Rel, SinkTarget};
 
 use datafusion::{logical_expr::LogicalPlan, sql::sqlparser::ast::Query};
 
@@ -48,7 +48,17 @@ impl LogicalPlans {
 
 /// Plans a query.
 pub fn plan_query(catalog: &Catalog, query: &Query) -> Result<LogicalPlans, SqlError> {
+    plan_query_with_late_rows(catalog, query, &[])
+}
+
+/// Plans a query whose late rows are written with these columns.
+pub fn plan_query_with_late_rows(
+    catalog: &Catalog,
+    query: &Query,
+    columns: &[String],
+) -> Result<LogicalPlans, SqlError> {
     let mut context = Context::new(catalog);
+    context.keep_for_late_rows(columns);
     context.take_hints(query);
     let initial = context.plan(query).map_err(|error| errors::in_query(error, query))?;
     versions::check(&initial)

@@ -59,6 +59,8 @@ pub struct WindowTvfNode {
     pub time: Expr,
     /// What sessions are divided by.
     pub partition: Vec<Expr>,
+    /// Names of columns that late rows are written with.
+    pub late_columns: Vec<String>,
     /// The input's columns and the window's.
     pub schema: DFSchemaRef,
 }
@@ -74,7 +76,13 @@ pub struct LookupNode {
 
 impl WindowTvfNode {
     /// A node over `input`.
-    pub fn try_new(input: LogicalPlan, tvf: Tvf, time: Expr, partition: Vec<Expr>) -> Result<Self> {
+    pub fn try_new(
+        input: LogicalPlan,
+        tvf: Tvf,
+        time: Expr,
+        partition: Vec<Expr>,
+        late_columns: Vec<String>,
+    ) -> Result<Self> {
         let schema = input.schema();
         let time_type = {
             use datafusion::logical_expr::ExprSchemable;
@@ -98,7 +106,17 @@ impl WindowTvfNode {
             fields.push((None, Arc::new(Field::new(*name, data_type, true))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { input, tvf, time, partition, schema })
+        Ok(Self { input, tvf, time, partition, late_columns, schema })
+    }
+
+    /// The columns of the input that late rows are written with, if it has them all, and each once.
+    pub fn late_places(&self) -> Option<Vec<usize>> {
+        let fields = self.input.schema().fields();
+        let place = |name: &String| {
+            let mut places = (0..fields.len()).filter(|place| fields[*place].name() == name);
+            places.next().filter(|_| places.next().is_none())
+        };
+        self.late_columns.iter().map(place).collect()
     }
 }
 
@@ -197,12 +215,14 @@ impl UserDefinedLogicalNodeCore for WindowTvfNode {
         let Some(input) = inputs.pop() else { return plan_err!("a table function has an input") };
         let partition = exprs.split_off(1);
         let Some(time) = exprs.pop() else { return plan_err!("a table function has a time column") };
-        Self::try_new(input, self.tvf, time, partition)
+        Self::try_new(input, self.tvf, time, partition, self.late_columns.clone())
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let width = self.input.schema().fields().len();
-        let wanted = output_columns.iter().copied().filter(|column| *column < width);
+        // If some are not there, the error tells what is.
+        let late = self.late_places().unwrap_or_else(|| (0..width).collect());
+        let wanted = output_columns.iter().copied().filter(|column| *column < width).chain(late);
         Some(vec![needed(self.input.schema(), &self.expressions(), wanted)])
     }
 }

@@ -24,8 +24,11 @@ use crate::{
 };
 
 /// Plans them.
-#[derive(Debug)]
-pub struct FlinkRelations;
+#[derive(Debug, Default)]
+pub struct FlinkRelations {
+    /// Names of columns that late rows are written with.
+    pub late_columns: Vec<String>,
+}
 
 /// An error of ours in the form that DataFusion hands on.
 pub fn refused(error: SqlError) -> DataFusionError {
@@ -46,7 +49,7 @@ impl RelationPlanner for FlinkRelations {
     ) -> Result<RelationPlanning> {
         match relation {
             TableFactor::TableFunction { expr: SqlExpr::Function(function), alias } => {
-                let plan = table_function(&function, context)?;
+                let plan = table_function(&function, &self.late_columns, context)?;
                 Ok(planned(plan, alias))
             }
             TableFactor::Table {
@@ -161,7 +164,11 @@ impl<'a> Arguments<'a> {
     }
 }
 
-fn table_function(function: &Function, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+fn table_function(
+    function: &Function,
+    late_columns: &[String],
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
     let name = function.name.to_string().to_uppercase();
     if !["TUMBLE", "HOP", "CUMULATE", "SESSION"].contains(&name.as_str()) {
         let error = SqlError::new(format!(
@@ -265,7 +272,7 @@ fn table_function(function: &Function, context: &mut dyn RelationPlannerContext)
         }
     };
     arguments.finish()?;
-    let node = WindowTvfNode::try_new(input, tvf, time, partition)?;
+    let node = WindowTvfNode::try_new(input, tvf, time, partition, late_columns.to_vec())?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 

@@ -13,7 +13,7 @@ use headwater_state::{AnyTable, KeyedBackend};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    graph::{Node, NodeKind, VertexPlan},
+    graph::{Distribution, Node, NodeKind, VertexPlan},
     partition::Partitioner,
 };
 use crate::{
@@ -51,21 +51,31 @@ pub(super) struct Chain {
 }
 
 enum Tail {
-    Edges(Vec<Partitioner>),
+    Edges(Vec<Edge>),
     Sink(Box<dyn TableWriter>),
 }
 
+/// One outgoing edge.
+struct Edge {
+    partitioner: Partitioner,
+    /// Whether it takes the rows that came too late for the last operator; else it takes that operator's results.
+    is_for_late_rows: bool,
+}
+
 impl Tail {
-    fn push(&mut self, batch: ChangeBatch, output: &mut Output) -> Result<(), TaskError> {
+    fn push(&mut self, mut batch: ChangeBatch, output: &mut Output) -> Result<(), TaskError> {
         match self {
             Self::Edges(edges) => {
-                let Some(last) = edges.len().checked_sub(1) else { return Ok(()) };
-                for (edge, partitioner) in edges[..last].iter_mut().enumerate() {
-                    partitioner.send(edge, batch.clone(), output)?;
+                let is_late = std::mem::take(&mut batch.is_late);
+                let takes = |edge: &Edge| edge.is_for_late_rows == is_late;
+                let Some(last) = edges.iter().rposition(takes) else { return Ok(()) };
+                for (index, edge) in edges[..last].iter_mut().enumerate().filter(|(_, edge)| takes(edge)) {
+                    edge.partitioner.send(index, batch.clone(), output)?;
                 }
-                edges[last].send(last, batch, output)
+                edges[last].partitioner.send(last, batch, output)
             }
             Self::Sink(writer) => {
+                assert!(!batch.is_late, "what takes late rows is no link of a chain");
                 output.counters().add_out(batch.len() as u64);
                 writer.write(&batch)
             }
@@ -77,7 +87,7 @@ impl Tail {
             Self::Edges(edges) => edges
                 .iter_mut()
                 .enumerate()
-                .try_for_each(|(edge, partitioner)| partitioner.flush(edge, output)),
+                .try_for_each(|(index, edge)| edge.partitioner.flush(index, output)),
             Self::Sink(writer) => writer.flush(),
         }
     }
@@ -95,10 +105,10 @@ fn push(
         return Ok(());
     }
     match operators.split_first_mut() {
-        None => tail.push(batch, output),
-        Some((first, rest)) => {
+        Some((first, rest)) if !batch.is_late => {
             first.process(input, batch, &mut |emitted| push(rest, tail, 0, emitted, output))
         }
+        _ => tail.push(batch, output),
     }
 }
 
@@ -138,8 +148,9 @@ impl Chain {
                 .outgoing
                 .iter()
                 .zip(&context.downstream)
-                .map(|((distribution, partitioning), targets)| {
-                    Partitioner::new(*partitioning, distribution, *targets, context)
+                .map(|((distribution, partitioning), targets)| Edge {
+                    partitioner: Partitioner::new(*partitioning, distribution, *targets, context),
+                    is_for_late_rows: *distribution == Distribution::Late,
                 })
                 .collect();
             Tail::Edges(edges)

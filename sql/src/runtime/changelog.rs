@@ -1,6 +1,6 @@
 //! Which changes are made at all: Flink's inference of changelog modes, as far as it spares work.
 
-use super::{NodeKind, StreamPlan};
+use super::{Distribution, NodeKind, StreamPlan};
 
 impl StreamPlan {
     /// Has updates made without the old row where nobody asks for it: behind it there are only operators that pass changes on, and
@@ -18,7 +18,8 @@ impl StreamPlan {
                 NodeKind::Sink(_) => node.update_before,
                 NodeKind::Source { .. } => false,
             };
-            for (input, _) in &node.inputs {
+            let results = node.inputs.iter().filter(|(_, distribution)| *distribution != Distribution::Late);
+            for (input, _) in results {
                 is_needed[*input] |= needs_inputs;
             }
             // What nobody reads is a query that is only looked at: it is shown as if all of it were wanted.
@@ -37,7 +38,8 @@ impl StreamPlan {
             let NodeKind::Operator(factory) = &self.nodes[id].kind else { continue };
             if factory.passes_changes_on() {
                 let mut inputs = self.nodes[id].inputs.iter();
-                self.nodes[id].update_before = inputs.any(|(input, _)| self.nodes[*input].update_before);
+                self.nodes[id].update_before =
+                    self.nodes[id].is_updating && inputs.any(|(input, _)| self.nodes[*input].update_before);
             }
         }
     }

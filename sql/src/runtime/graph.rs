@@ -35,6 +35,8 @@ pub enum Distribution {
     Hash(Vec<usize>),
     /// All to one subtask.
     Single,
+    /// As they come, but not the input's results: the rows that came too late for it.
+    Late,
 }
 
 /// What a node does.
@@ -192,10 +194,14 @@ impl SqlJob {
 }
 
 /// Whether a node joins the vertex of its only input, which has the same parallelism. One that keeps state by key does not join
-/// a source's: a source's timers have to wait while there is something to read.
+/// a source's: a source's timers have to wait while there is something to read. Late rows leave the chain that they are late for.
 fn is_chainable(distribution: &Distribution, parallelism: u32, upstream: &VertexPlan) -> bool {
     let is_source = matches!(upstream.nodes[0].kind, NodeKind::Source { .. });
-    *distribution == Distribution::Any || (parallelism == 1 && !is_source)
+    match distribution {
+        Distribution::Any => true,
+        Distribution::Late => false,
+        Distribution::Hash(_) | Distribution::Single => parallelism == 1 && !is_source,
+    }
 }
 
 /// The part of a name that can stand in a file's name: the operator without its arguments.

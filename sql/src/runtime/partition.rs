@@ -177,5 +177,5 @@ fn concat(batches: &[ChangeBatch], rows: usize) -> Result<ChangeBatch, TaskError
         kinds
     });
     let hashes = batches.iter().flat_map(|batch| batch.hashes.iter().copied()).collect();
-    Ok(ChangeBatch { rows: columns, kinds, hashes })
+    Ok(ChangeBatch { rows: columns, kinds, hashes, is_late: false })
 }

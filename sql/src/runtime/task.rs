@@ -199,17 +199,24 @@ impl SourceLogic for SourceTask {
 /// Transforms, and maybe writes.
 pub(super) struct OperatorTask {
     chain: Chain,
+    /// Watermarks are made here if several read the same table: then it is no link of one chain.
+    batches_since_watermark: u32,
 }
 
 impl OperatorTask {
     pub fn open(plan: &VertexPlan, context: &TaskContext) -> Result<Self, TaskError> {
         let state = restored(context)?;
-        Ok(Self { chain: Chain::open(plan, context, state.as_ref())? })
+        Ok(Self { chain: Chain::open(plan, context, state.as_ref())?, batches_since_watermark: 0 })
     }
 }
 
 impl TaskLogic for OperatorTask {
     fn flush(&mut self, output: &mut Output) -> Result<(), TaskError> {
+        self.batches_since_watermark = 0;
+        let mut step = self.chain.advance_own_watermark(output)?;
+        while step == Step::More {
+            step = self.chain.resume(output)?;
+        }
         self.chain.flush(output)
     }
 
@@ -242,7 +249,12 @@ impl Operator for OperatorTask {
         output: &mut Output,
     ) -> Result<Step, TaskError> {
         self.chain.process(input, changes_of(batch), output)?;
-        Ok(Step::Done)
+        self.batches_since_watermark += 1;
+        if self.batches_since_watermark < BATCHES_PER_WATERMARK {
+            return Ok(Step::Done);
+        }
+        self.batches_since_watermark = 0;
+        self.chain.advance_own_watermark(output)
     }
 
     fn on_watermark(&mut self, watermark: TimestampMs, output: &mut Output) -> Result<Step, TaskError> {

@@ -4,6 +4,8 @@
 mod compile;
 mod create_as;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use datafusion::sql::sqlparser::ast::Query;
 use headwater_core::options::JobOptions;
@@ -13,10 +15,10 @@ use crate::{
     error::{Location, SqlError},
     explain, functions,
     parser::{
-        AlterTable, ColumnKind, Drop, Explain, FunctionDefinition, Insert, ObjectKind, Statement,
-        StatementKind, TableChange, parse_script,
+        AlterTable, Drop, Explain, FunctionDefinition, Insert, ObjectKind, Statement, StatementKind,
+        TableChange, parse_script,
     },
-    planner::{self, PhysicalPlanner, SinkTarget},
+    planner::{self, LateTable, PhysicalPlanner, PlanOptions, SinkTarget},
     runtime::{SqlJob, StreamPlan},
     settings::Settings,
     types::spelling,
@@ -237,33 +239,26 @@ impl Session {
 
     fn explain(&self, explain: &Explain) -> Result<String, SqlError> {
         let options = self.settings.job_options(self.options.clone())?;
-        let mut planner = PhysicalPlanner::new(self.settings.plan_options(&options));
-        let mut text = String::new();
-        match &explain.statement {
+        let (logical, plan) = match &explain.statement {
             StatementKind::Query(query) => {
+                let mut planner = PhysicalPlanner::new(self.settings.plan_options(&options));
                 let plans = planner::plan_query(&self.catalog, query)?;
-                text.push_str(&explain::logical(&plans));
                 planner.query(&plans.optimized)?;
+                (vec![plans], planner.finish())
             }
-            StatementKind::Insert(insert) => {
-                text.push_str(&explain::logical(&self.plan_insert(&mut planner, insert)?));
-            }
-            StatementKind::StatementSet(inserts) => {
-                for insert in inserts {
-                    text.push_str(&explain::logical(&self.plan_insert(&mut planner, insert)?));
-                }
-            }
+            StatementKind::Insert(insert) => self.plan_inserts(std::slice::from_ref(insert), &options)?,
+            StatementKind::StatementSet(inserts) => self.plan_inserts(inserts, &options)?,
             _ => return Err(SqlError::new("EXPLAIN takes a query, an INSERT or a statement set")),
-        }
-        text.push('\n');
-        text.push_str(&explain::physical(&planner.finish()));
-        Ok(text)
+        };
+        let logical: String = logical.iter().map(explain::logical).collect();
+        Ok(format!("{logical}\n{}", explain::physical(&plan)))
     }
 
     fn plan_insert(
         &self,
         planner: &mut PhysicalPlanner,
         insert: &Insert,
+        late_columns: &[String],
     ) -> Result<planner::LogicalPlans, SqlError> {
         let at = insert.location;
         let name = table_name(&insert.table).map_err(|error| error.at(at))?;
@@ -280,19 +275,8 @@ impl Session {
         }
         let mut descriptor = table.descriptor.clone();
         descriptor.options.extend(insert.hints.iter().map(|(key, value, _)| (key.clone(), value.clone())));
-        let is_virtual = |name: &str| {
-            table.definition.columns.iter().any(|column| {
-                column.name == name && matches!(column.kind, ColumnKind::Metadata { is_virtual: true, .. })
-            })
-        };
         let place = |name: &str| descriptor.schema.index_of(name).ok();
-        let writable: Vec<usize> = table
-            .definition
-            .columns
-            .iter()
-            .filter(|column| !is_virtual(&column.name))
-            .filter_map(|column| place(&column.name))
-            .collect();
+        let writable = table.writable();
         let columns = insert
             .columns
             .iter()
@@ -305,7 +289,7 @@ impl Session {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let plans = planner::plan_query(&self.catalog, &insert.query)?;
+        let plans = planner::plan_query_with_late_rows(&self.catalog, &insert.query, late_columns)?;
         let rel =
             planner.query(&plans.optimized).map_err(|error| error.at(planner_location(&insert.query)))?;
         let target =
@@ -314,12 +298,38 @@ impl Session {
         Ok(plans)
     }
 
-    fn plan_inserts(&self, inserts: &[Insert], options: &JobOptions) -> Result<StreamPlan, SqlError> {
-        let mut planner = PhysicalPlanner::new(self.settings.plan_options(options));
-        for insert in inserts {
-            self.plan_insert(&mut planner, insert)?;
+    fn plan_inserts(
+        &self,
+        inserts: &[Insert],
+        options: &JobOptions,
+    ) -> Result<(Vec<planner::LogicalPlans>, StreamPlan), SqlError> {
+        let late_table = self.late_table()?;
+        let late_columns = late_table.as_ref().map(LateTable::columns).unwrap_or_default();
+        let options = PlanOptions { late_table, ..self.settings.plan_options(options) };
+        let mut planner = PhysicalPlanner::new(options);
+        let plans = inserts
+            .iter()
+            .map(|insert| self.plan_insert(&mut planner, insert, &late_columns))
+            .collect::<Result<_, _>>()?;
+        planner.sink_late_rows()?;
+        Ok((plans, planner.finish()))
+    }
+
+    /// The table that `table.exec.late-rows.table` names.
+    fn late_table(&self) -> Result<Option<LateTable>, SqlError> {
+        let Some(name) = self.settings.get("table.exec.late-rows.table") else { return Ok(None) };
+        match self.catalog.require(name) {
+            Ok(CatalogEntry::Table(table)) => {
+                Ok(Some(LateTable { table: table.descriptor.clone(), writable: table.writable() }))
+            }
+            Ok(CatalogEntry::View(_)) => Err(SqlError::new(format!(
+                "`table.exec.late-rows.table`: `{name}` is a view: expected a table that can be written"
+            ))),
+            Err(error) => {
+                let message = format!("`table.exec.late-rows.table`: {}", error.message);
+                Err(SqlError { message, ..error })
+            }
         }
-        Ok(planner.finish())
     }
 
     fn job(&self, statement: &Statement, inserts: &[Insert]) -> Result<Outcome, SqlError> {
@@ -331,7 +341,7 @@ impl Session {
 
     fn compile(&self, inserts: &[Insert]) -> Result<Compiled, SqlError> {
         let options = self.settings.job_options(self.options.clone())?;
-        let plan = self.plan_inserts(inserts, &options)?;
+        let (_, plan) = self.plan_inserts(inserts, &options)?;
         let job = SqlJob::new(&plan, &options).map_err(|error| SqlError::new(error.to_string()))?;
         let tables: Vec<String> = inserts.iter().map(|insert| insert.table.to_string()).collect();
         let name = match self.settings.get("pipeline.name") {

@@ -90,3 +90,48 @@ SET 'table.exec.emit.early-fire.enabled' = 'true';
 SET 'table.exec.emit.early-fire.delay' = '1 s';
 SELECT a, COUNT(*) FROM TABLE(SESSION(TABLE t PARTITION BY a, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY a, window_start, window_end;
 --> line 3, column 1: SESSION does not fire early; RESET 'table.exec.emit.early-fire.enabled'
+
+SET 'table.exec.late-rows.table' = 'sinks';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, a;
+--> line 2, column 1: `table.exec.late-rows.table`: table `sinks` does not exist; did you mean `sink`?
+
+SET 'table.exec.late-rows.table' = 'v';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, a;
+--> line 2, column 1: `table.exec.late-rows.table`: `v` is a view: expected a table that can be written
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, b FROM t;
+--> line 2, column 1: `table.exec.late-rows.table` is set, and no row of this job can be late for a window; aggregate by TUMBLE, HOP, CUMULATE or SESSION of a time with a watermark, or RESET 'table.exec.late-rows.table'
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(pt), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, a;
+--> line 2, column 1: `table.exec.late-rows.table` is set, and no row of this job can be late for a window; aggregate by TUMBLE, HOP, CUMULATE or SESSION of a time with a watermark, or RESET 'table.exec.late-rows.table'
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, a;
+--> line 2, column 18: `sink` takes late rows and has the column `b`, which TUMBLE is not given; expected columns of (a, name, at)
+
+CREATE TABLE late (a INT, name INT) WITH ('connector' = 'blackhole');
+SET 'table.exec.late-rows.table' = 'late';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, a;
+--> line 3, column 18: `late` takes late rows and its column `name` is INT: what TUMBLE is given has STRING
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)) WHERE window_end > TIMESTAMP '2024-01-01 00:00:00' GROUP BY window_start, window_end, a;
+--> line 2, column 18: the late rows of HOP cannot go to `sink`: between it and the aggregation there is a condition on the window; do that before the window, or RESET 'table.exec.late-rows.table'
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, ROLLUP (a);
+--> line 2, column 18: the late rows of TUMBLE cannot go to `sink`: between it and the aggregation there is GROUPING SETS; do that before the window, or RESET 'table.exec.late-rows.table'
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) CROSS JOIN UNNEST(tags) AS x (tag) GROUP BY window_start, window_end, a;
+--> line 2, column 18: the late rows of TUMBLE cannot go to `sink`: between it and the aggregation there is UNNEST; do that before the window, or RESET 'table.exec.late-rows.table'
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT x.a, COUNT(*) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) AS x JOIN u FOR SYSTEM_TIME AS OF x.pt ON x.a = u.a GROUP BY window_start, window_end, x.a;
+--> line 2, column 18: the late rows of TUMBLE cannot go to `sink`: between it and the aggregation there is a lookup join; do that before the window, or RESET 'table.exec.late-rows.table'
+
+SET 'table.exec.late-rows.table' = 'sink';
+INSERT INTO sink SELECT a, COUNT(*) FROM (SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) UNION ALL SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) GROUP BY window_start, window_end, a;
+--> line 2, column 18: the late rows of TUMBLE cannot go to `sink`: between it and the aggregation there is UNION ALL; do that before the window, or RESET 'table.exec.late-rows.table'

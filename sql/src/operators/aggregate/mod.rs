@@ -25,4 +25,4 @@ pub use group::GroupAggregateFactory;
 pub use local::{LocalAggregateFactory, LocalWindowSpec};
 pub use results::WindowProperty;
 pub use session::SessionAggregateFactory;
-pub use window::{WindowAggregateFactory, Windowing};
+pub use window::{LateRows, WindowAggregateFactory, Windowing};

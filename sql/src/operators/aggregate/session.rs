@@ -43,6 +43,8 @@ pub struct SessionAggregateFactory {
     pub properties: Vec<WindowProperty>,
     /// The keys, the results, the properties.
     pub output: SchemaRef,
+    /// Whether late rows are emitted, [as such](ChangeBatch::late). They are counted anyhow.
+    pub emits_late_rows: bool,
 }
 
 impl OperatorFactory for SessionAggregateFactory {
@@ -65,6 +67,7 @@ impl OperatorFactory for SessionAggregateFactory {
             fired_up_to,
             next_end,
             due: Vec::new(),
+            emits_late_rows: self.emits_late_rows,
         }))
     }
 }
@@ -93,6 +96,7 @@ struct SessionAggregate {
     next_end: Option<TimestampMs>,
     /// Sessions that have ended and are still to be emitted, the next one last.
     due: Vec<(TimestampMs, u64, RowBytes)>,
+    emits_late_rows: bool,
 }
 
 impl SessionAggregate {
@@ -170,7 +174,13 @@ impl SessionAggregate {
 
     /// Takes rows of which some are late alone. Such a row is dropped unless it joins a session that those before it have made: one
     /// after the other, so that nothing depends on where a batch ends.
-    fn take_in_order(&mut self, batch: &ChangeBatch, times: &[TimestampMs]) -> Result<(), TaskError> {
+    fn take_in_order(
+        &mut self,
+        batch: &ChangeBatch,
+        times: &[TimestampMs],
+        emit: &mut Emit<'_>,
+    ) -> Result<(), TaskError> {
+        let mut late: Vec<u32> = Vec::new();
         let keys = self.keys.keys(&batch.rows, batch.hashes.clone()).map_err(failed)?;
         let mut row = 0;
         while row < times.len() {
@@ -180,9 +190,13 @@ impl SessionAggregate {
                 let indices = UInt32Array::from_iter_values(row as u32..end as u32);
                 self.take(batch.take(&indices).map_err(failed)?, &times[row..end])?;
             } else {
-                self.counters.add_late(1);
+                late.push(row as u32);
             }
             row = end;
+        }
+        self.counters.add_late(late.len() as u64);
+        if self.emits_late_rows && !late.is_empty() {
+            emit(ChangeBatch::late(batch.take(&UInt32Array::from(late)).map_err(failed)?.rows))?;
         }
         Ok(())
     }
@@ -226,7 +240,7 @@ impl SessionAggregate {
 }
 
 impl StreamOperator for SessionAggregate {
-    fn process(&mut self, _: usize, batch: ChangeBatch, _: &mut Emit<'_>) -> Result<(), TaskError> {
+    fn process(&mut self, _: usize, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
         let times = times_of(&batch.rows, self.column, self.time, &*self.clock)?;
         let timed: Vec<u32> =
             times.iter().enumerate().filter(|(_, time)| time.is_some()).map(|(row, _)| row as u32).collect();
@@ -237,7 +251,7 @@ impl StreamOperator for SessionAggregate {
             batch.take(&UInt32Array::from(timed)).map_err(failed)?
         };
         if times.iter().any(|time| self.is_late_alone(*time)) {
-            self.take_in_order(&batch, &times)?;
+            self.take_in_order(&batch, &times, emit)?;
         } else {
             self.take(batch, &times)?;
         }

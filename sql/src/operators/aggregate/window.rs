@@ -1,11 +1,12 @@
 //! Aggregation by key and window: results are emitted once, when the window has ended, unless windows fire early.
 
 mod early;
+mod late;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
-    array::{AsArray, UInt32Array},
+    array::AsArray,
     datatypes::{Int64Type, SchemaRef},
 };
 use hashbrown::HashTable;
@@ -18,6 +19,7 @@ use headwater_core::{
 use headwater_state::{AnyTable, Table};
 
 use self::early::EarlyFiring;
+pub use self::late::LateRows;
 use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
@@ -76,6 +78,8 @@ pub struct WindowAggregateFactory {
     pub first_partial: Option<usize>,
     /// After how long, by the wall clock, what windows have so far is given out: `table.exec.emit.early-fire.delay`.
     pub early_fire_ms: Option<u64>,
+    /// What becomes of rows that are too late for all their windows; not for input that was aggregated before.
+    pub late_rows: LateRows,
 }
 
 impl OperatorFactory for WindowAggregateFactory {
@@ -101,6 +105,7 @@ impl OperatorFactory for WindowAggregateFactory {
             fired_up_to,
             next_end: None,
             firing: None,
+            late_rows: self.late_rows,
         };
         operator.find_next_end();
         Ok(Box::new(operator))
@@ -127,6 +132,7 @@ struct WindowAggregate {
     /// In processing time: the end of the earliest window that has not fired.
     next_end: Option<TimestampMs>,
     firing: Option<Firing>,
+    late_rows: LateRows,
 }
 
 /// A firing that is under way.
@@ -169,7 +175,7 @@ impl WindowAggregate {
     }
 
     /// The slice or window of each row. Rows that no window wants, or that are late, are left out of the batch.
-    fn assign(&mut self, batch: ChangeBatch) -> Result<ChangeBatch, TaskError> {
+    fn assign(&mut self, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<ChangeBatch, TaskError> {
         self.spaces.clear();
         match self.windowing {
             Windowing::Sliced { kind, column } => {
@@ -201,36 +207,7 @@ impl WindowAggregate {
                 self.spaces.extend(ends.iter().map(|end| end.unwrap_or(i64::MIN)));
             }
         }
-        self.leave_out_late(batch)
-    }
-
-    fn leave_out_late(&mut self, batch: ChangeBatch) -> Result<ChangeBatch, TaskError> {
-        let mut known: Option<(TimestampMs, bool)> = None;
-        let mut kept: Vec<u32> = Vec::new();
-        let mut late = 0;
-        let counts = self.aggregates.row_counts(&batch);
-        for (row, space) in self.spaces.iter().enumerate() {
-            let is_wanted = match known {
-                Some((of, is_wanted)) if of == *space => is_wanted,
-                _ => {
-                    let last = if *space == i64::MIN { None } else { self.last_window_of(*space) };
-                    let is_wanted = last.is_some_and(|end| end.saturating_sub(1) > self.fired_up_to);
-                    known = Some((*space, is_wanted));
-                    is_wanted
-                }
-            };
-            if is_wanted {
-                kept.push(row as u32);
-            } else if *space != i64::MIN && self.last_window_of(*space).is_some() {
-                late += counts.map_or(1, |counts| counts[row] as u64);
-            }
-        }
-        if kept.len() == batch.len() {
-            return Ok(batch);
-        }
-        self.counters.add_late(late);
-        self.spaces = kept.iter().map(|row| self.spaces[*row as usize]).collect();
-        batch.take(&UInt32Array::from(kept)).map_err(failed)
+        self.leave_out_late(batch, emit)
     }
 
     /// Begins to emit every window that ends up to `up_to`, inclusive of its last millisecond.
@@ -319,8 +296,8 @@ impl WindowAggregate {
 }
 
 impl StreamOperator for WindowAggregate {
-    fn process(&mut self, _: usize, batch: ChangeBatch, _: &mut Emit<'_>) -> Result<(), TaskError> {
-        let mut batch = self.assign(batch)?;
+    fn process(&mut self, _: usize, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<(), TaskError> {
+        let mut batch = self.assign(batch, emit)?;
         if batch.is_empty() {
             return Ok(());
         }

@@ -8,12 +8,17 @@ use datafusion::{
     logical_expr::{Aggregate, Expr, ExprSchemable},
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, names, nullable_fields};
+use super::{
+    Attribute, PhysicalPlanner, Planned, Rel, by_columns,
+    calc::unaliased,
+    late::{Late, LatePlaces, late_of},
+    names, nullable_fields,
+};
 use crate::{
     error::SqlError,
     operators::{
         aggregate::{
-            AggregateCall, GroupAggregateFactory, LocalAggregateFactory, WindowAggregateFactory,
+            AggregateCall, GroupAggregateFactory, LateRows, LocalAggregateFactory, WindowAggregateFactory,
             WindowProperty, Windowing,
         },
         calc::CalcFactory,
@@ -29,6 +34,8 @@ struct Prepared {
     /// The key columns of the query, of which there are as many as group expressions.
     keys: usize,
     calls: Vec<AggregateCall>,
+    /// What late rows need.
+    late: LatePlaces,
     /// The columns after aggregation.
     output: SchemaRef,
 }
@@ -38,38 +45,53 @@ impl PhysicalPlanner {
         if let [Expr::GroupingSet(grouping)] = aggregate.group_expr.as_slice() {
             return self.aggregate(&expanded(aggregate, grouping).map_err(sql_error)?);
         }
-        if let Some(sliced) = self.sliced_aggregate(aggregate)? {
+        let with_late_rows = self.with_late_rows(aggregate);
+        let (aggregate, late) = match &with_late_rows {
+            Some((aggregate, late)) => (aggregate, Some(late)),
+            None => (aggregate, None),
+        };
+        if let Some(sliced) = self.sliced_aggregate(aggregate, late)? {
             return Ok(sliced);
         }
         let input = self.query(&aggregate.input)?;
-        let prepared = self.prepare(&input, aggregate, aggregate.input.schema())?;
+        let attributes = self.attributes_of(&input, aggregate.input.schema(), &aggregate.group_expr);
         let window = |wanted: fn(&Attribute) -> Option<WindowTime>| {
-            (0..prepared.keys).find_map(|key| wanted(&prepared.input.attributes[key]).map(|time| (key, time)))
+            attributes.iter().enumerate().find_map(|(key, attribute)| Some((key, wanted(attribute)?)))
         };
         let start =
             window(|attribute| if let Attribute::WindowStart(time) = attribute { Some(*time) } else { None });
         let end =
             window(|attribute| if let Attribute::WindowEnd(time) = attribute { Some(*time) } else { None });
         match (start, end) {
-            (Some(_), Some((end, time))) if !input.is_updating => self.attached(prepared, end, time),
-            _ => self.grouped(prepared),
+            (Some(_), Some((end, time))) if !input.is_updating => {
+                let late = late_of(time, late)?;
+                let prepared = self.prepare(&input, aggregate, late)?;
+                self.attached(prepared, end, time, late)
+            }
+            _ => {
+                let prepared = self.prepare(&input, aggregate, None)?;
+                self.grouped(prepared)
+            }
         }
     }
 
-    fn prepare(&mut self, input: &Rel, aggregate: &Aggregate, schema: &DFSchema) -> Planned<Prepared> {
+    fn prepare(&mut self, input: &Rel, aggregate: &Aggregate, late: Option<&Late>) -> Planned<Prepared> {
         let keys = aggregate.group_expr.len();
-        let (input, calls) = self.arguments(input, schema, aggregate, aggregate.group_expr.clone())?;
-        Ok(Prepared { input, keys, calls, output: super::nullable(&aggregate.schema) })
+        let (exprs, schema) = (aggregate.group_expr.clone(), aggregate.input.schema());
+        let (input, calls, late) = self.arguments(input, schema, aggregate, exprs, late)?;
+        Ok(Prepared { input, keys, calls, late, output: super::nullable(&aggregate.schema) })
     }
 
-    /// Calculates these expressions, and behind them what the aggregates need; then the aggregates over that.
+    /// Calculates these expressions, and behind them what the aggregates and late rows need; then the aggregates over that, and the
+    /// places of what late rows need.
     pub(super) fn arguments(
         &mut self,
         input: &Rel,
         schema: &DFSchema,
         aggregate: &Aggregate,
         mut exprs: Vec<Expr>,
-    ) -> Planned<(Rel, Vec<AggregateCall>)> {
+        late: Option<&Late>,
+    ) -> Planned<(Rel, Vec<AggregateCall>, LatePlaces)> {
         let results = aggregate.schema.fields().iter().skip(aggregate.group_expr.len());
         let mut calls = aggregate
             .aggr_expr
@@ -77,6 +99,7 @@ impl PhysicalPlanner {
             .zip(results)
             .map(|(expr, result)| call_of(expr, result.data_type().clone(), &mut exprs))
             .collect::<Planned<Vec<_>>>()?;
+        let late = late.map(|late| late.places(&mut exprs)).unwrap_or_default();
         let fields: Vec<_> = exprs
             .iter()
             .enumerate()
@@ -91,11 +114,11 @@ impl PhysicalPlanner {
             }
         }
         let output = DFSchema::new_with_metadata(fields, Default::default()).map_err(sql_error)?;
-        Ok((self.calc(input, schema, None, Some(&exprs), &output)?, calls))
+        Ok((self.calc(input, schema, None, Some(&exprs), &output)?, calls, late))
     }
 
     fn grouped(&mut self, prepared: Prepared) -> Planned {
-        let Prepared { input, keys, calls, output } = prepared;
+        let Prepared { input, keys, calls, output, .. } = prepared;
         if self.options.ttl_ms.is_some() && calls.iter().any(|call| call.is_distinct) {
             return Err(SqlError::new("DISTINCT aggregates with `table.exec.state.ttl` are not supported: what was seen would outlive its key")
                 .hint("de-duplicate the rows first, or keep the state for ever"));
@@ -172,8 +195,8 @@ impl PhysicalPlanner {
     }
 
     /// Rows that come with their windows: the end is one of the keys.
-    fn attached(&mut self, prepared: Prepared, end: usize, time: WindowTime) -> Planned {
-        let Prepared { input, keys, calls, output } = prepared;
+    fn attached(&mut self, prepared: Prepared, end: usize, time: WindowTime, late: Option<&Late>) -> Planned {
+        let Prepared { input, keys, calls, late: late_places, output } = prepared;
         // A window's time, if it is a key, follows from its end.
         let is_time = |key: usize| matches!(input.attributes[key], Attribute::Rowtime | Attribute::Proctime);
         let others: Vec<usize> = (0..keys).filter(|key| *key != end && !is_time(*key)).collect();
@@ -191,6 +214,7 @@ impl PhysicalPlanner {
             output: raw.clone(),
             first_partial: None,
             early_fire_ms: self.early_fire()?,
+            late_rows: late.map_or(LateRows::Dropped, |late| late.of_windows(&late_places)),
         };
         let title = format!("WindowAggregate(groupBy=[{}])", names(&output, &(0..keys).collect::<Vec<_>>()));
         let attributes = vec![Attribute::Plain; raw.fields().len()];
@@ -211,6 +235,9 @@ impl PhysicalPlanner {
             "one row per key and window".to_owned(),
             result,
         );
+        if late.is_some() {
+            self.take_late_rows(&result, &input, &late_places);
+        }
         let kept = input.attributes[..keys].to_vec();
         self.arrange(result, &arranged, output, kept)
     }
@@ -296,6 +323,14 @@ fn demoted(attribute: Attribute) -> Attribute {
     }
 }
 
+/// The place of an expression among these, to which it is added if it is not there yet.
+pub(super) fn place_of(expr: &Expr, exprs: &mut Vec<Expr>) -> usize {
+    exprs.iter().position(|known| known == expr).unwrap_or_else(|| {
+        exprs.push(expr.clone());
+        exprs.len() - 1
+    })
+}
+
 /// One aggregate; its argument and filter are added to the expressions if they are not there yet.
 fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned<AggregateCall> {
     let Expr::AggregateFunction(function) = unaliased(expr) else {
@@ -332,12 +367,7 @@ fn call_of(expr: &Expr, result_type: DataType, exprs: &mut Vec<Expr>) -> Planned
             params.args.len()
         )));
     }
-    let mut place = |expr: &Expr| {
-        exprs.iter().position(|known| known == expr).unwrap_or_else(|| {
-            exprs.push(expr.clone());
-            exprs.len() - 1
-        })
-    };
+    let mut place = |expr: &Expr| place_of(expr, exprs);
     let argument = params.args.first().filter(|_| !is_counted_row).map(&mut place);
     let filter = params.filter.as_deref().map(place);
     Ok(AggregateCall {

@@ -4,6 +4,7 @@ mod aggregate;
 mod calc;
 mod expand;
 mod join;
+mod late;
 mod lookup;
 mod over;
 mod rank;
@@ -23,6 +24,7 @@ use datafusion::{
     physical_expr::PhysicalExpr,
 };
 
+pub use late::LateTable;
 use shown::shown;
 pub use sink::SinkTarget;
 
@@ -55,6 +57,8 @@ pub struct PlanOptions {
     pub drops_nulls: bool,
     /// What becomes of values that are longer or shorter than the sink's column.
     pub length_enforcer: LengthEnforcer,
+    /// `table.exec.late-rows.table`: for INSERTs, not for queries that are only looked at.
+    pub late_table: Option<LateTable>,
 }
 
 /// What is known of a column beyond its type.
@@ -112,6 +116,8 @@ pub struct PhysicalPlanner {
     sources: BTreeMap<String, Rel>,
     /// Aggregations of the INSERT that is being planned: one that is written twice is made once.
     aggregations: Vec<(LogicalPlan, Rel)>,
+    /// The late rows of the aggregations by windows so far.
+    late_rows: Vec<Rel>,
     /// What filters ask of scans, by the scan's place in the plan.
     equal: BTreeMap<usize, Vec<(usize, ScalarValue)>>,
 }
@@ -139,6 +145,7 @@ impl PhysicalPlanner {
             props: ExecutionProps::new(),
             sources: BTreeMap::new(),
             aggregations: Vec::new(),
+            late_rows: Vec::new(),
             equal: BTreeMap::new(),
         }
     }

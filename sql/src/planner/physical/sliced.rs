@@ -8,7 +8,12 @@ use datafusion::{
     logical_expr::{Aggregate, Expr, Extension, Filter, LogicalPlan, Projection, SubqueryAlias},
 };
 
-use super::{PhysicalPlanner, Planned, calc::unaliased, shown};
+use super::{
+    PhysicalPlanner, Planned,
+    calc::unaliased,
+    late::{Late, late_of},
+    shown,
+};
 use crate::{
     error::SqlError,
     operators::{
@@ -44,7 +49,11 @@ struct Stripped<'a> {
 
 impl PhysicalPlanner {
     /// Plans an aggregation right behind a windowing table function; `None` if it is not one.
-    pub(super) fn sliced_aggregate(&mut self, aggregate: &Aggregate) -> Planned<Option<super::Rel>> {
+    pub(super) fn sliced_aggregate(
+        &mut self,
+        aggregate: &Aggregate,
+        late: Option<&Planned<Late>>,
+    ) -> Planned<Option<super::Rel>> {
         let Some(stripped) = strip(&aggregate.input) else { return Ok(None) };
         let is_session = matches!(stripped.node.tvf, Tvf::Session { .. });
         let mut properties = Vec::new();
@@ -95,7 +104,7 @@ impl PhysicalPlanner {
         let (column, of) = self.window_time(&input, &node)?;
         debug_assert_eq!(place, column);
         let windows = Windows { tvf: stripped.node.tvf, of, time: Expr::Column(stripped.time), properties };
-        self.windowed(input, stripped.plan.schema(), aggregate, &windows).map(Some)
+        self.windowed(input, stripped.plan.schema(), aggregate, &windows, late_of(of, late)?).map(Some)
     }
 }
 

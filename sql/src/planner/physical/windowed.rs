@@ -7,12 +7,12 @@ use datafusion::{
     logical_expr::{Aggregate, Expr},
 };
 
-use super::{Attribute, PhysicalPlanner, Planned, Rel, aggregate::Arranged, by_columns, shown};
+use super::{Attribute, PhysicalPlanner, Planned, Rel, aggregate::Arranged, by_columns, late::Late, shown};
 use crate::{
     error::SqlError,
     operators::{
         aggregate::{
-            AggregateCall, LocalAggregateFactory, LocalWindowSpec, SessionAggregateFactory,
+            AggregateCall, LateRows, LocalAggregateFactory, LocalWindowSpec, SessionAggregateFactory,
             WindowAggregateFactory, WindowProperty, Windowing,
         },
         window::WindowTime,
@@ -29,6 +29,7 @@ impl PhysicalPlanner {
         schema: &DFSchema,
         aggregate: &Aggregate,
         windows: &super::sliced::Windows,
+        late: Option<&Late>,
     ) -> Planned {
         let total = aggregate.group_expr.len();
         let property =
@@ -37,7 +38,7 @@ impl PhysicalPlanner {
         let mut exprs: Vec<Expr> = keys.iter().map(|key| aggregate.group_expr[*key].clone()).collect();
         exprs.push(windows.time.clone());
         let time_column = exprs.len() - 1;
-        let (input, calls) = self.arguments(&input, schema, aggregate, exprs)?;
+        let (input, calls, late_places) = self.arguments(&input, schema, aggregate, exprs, late)?;
         let key_columns: Vec<usize> = (0..keys.len()).collect();
         let output = super::nullable(&aggregate.schema);
         let arranged = Arranged { keys, calls: calls.len(), properties: windows.properties.clone(), total };
@@ -76,6 +77,7 @@ impl PhysicalPlanner {
                     time: windows.of,
                     properties,
                     output: raw,
+                    emits_late_rows: late.is_some(),
                 };
                 let inputs = vec![(input.node, by_columns(&key_columns))];
                 self.operator_of(
@@ -87,7 +89,9 @@ impl PhysicalPlanner {
                 )
             }
             Tvf::Aligned(kind) => {
+                // Late rows have to be seen one by one.
                 let is_split = self.options.is_two_phase
+                    && late.is_none()
                     && windows.of == WindowTime::Event
                     && calls.iter().all(AggregateCall::is_splittable);
                 let mut factory = WindowAggregateFactory {
@@ -100,6 +104,7 @@ impl PhysicalPlanner {
                     output: raw,
                     first_partial: None,
                     early_fire_ms,
+                    late_rows: if late.is_some() { LateRows::Emitted } else { LateRows::Dropped },
                 };
                 let (name, from) = if is_split {
                     let local = LocalAggregateFactory {
@@ -120,6 +125,9 @@ impl PhysicalPlanner {
                 self.operator_of(name, Arc::new(factory), inputs, state, result)
             }
         };
+        if late.is_some() {
+            self.take_late_rows(&result, &input, &late_places);
+        }
         let attributes = (0..total)
             .map(|key| match (property(&key), windows.of) {
                 (Some(WindowProperty::Start), of) => Attribute::WindowStart(of),

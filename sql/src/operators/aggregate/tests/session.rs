@@ -45,6 +45,8 @@ struct World {
     now: i64,
     open: BTreeMap<String, Vec<Session>>,
     late: u64,
+    /// Late rows that were not emitted so far.
+    late_rows: Vec<String>,
 }
 
 impl World {
@@ -69,6 +71,7 @@ impl World {
         let nearby: Vec<Session> = sessions.extract_if(.., near).collect();
         if nearby.is_empty() && joined.end - 1 < self.now {
             self.late += 1;
+            self.late_rows.extend(texts(&rows_of(&[joined.rows.remove(0).1])));
             return;
         }
         for session in nearby {
@@ -89,7 +92,12 @@ impl World {
 
     /// What was emitted since this was last called.
     fn emitted(&mut self) -> Vec<String> {
-        let output = self.harness.take_output();
+        let (late, output): (Vec<_>, Vec<_>) =
+            self.harness.take_output().into_iter().partition(|batch| batch.is_late);
+        for text in late.iter().flat_map(|batch| texts(&batch.rows)) {
+            // They are emitted in the order in which they came.
+            assert_eq!(self.late_rows.remove(0), text);
+        }
         assert!(output.iter().all(|batch| batch.kinds.is_none()));
         let mut emitted: Vec<String> =
             output.iter().flat_map(|batch| texts(&comparable(&batch.rows, false))).collect();
@@ -138,9 +146,10 @@ proptest! {
             time,
             properties: PROPERTIES.map(|(_, property)| property).to_vec(),
             output: output.clone(),
+            emits_late_rows: true,
         };
         let harness = Harness::open_with(factory, options);
-        let mut world = World { gap, time, keys, calls, harness, output, now: 0, open: BTreeMap::new(), late: 0 };
+        let mut world = World { gap, time, keys, calls, harness, output, now: 0, open: BTreeMap::new(), late: 0, late_rows: Vec::new() };
         world.progress(0);
         for event in events {
             match event {
@@ -151,6 +160,7 @@ proptest! {
             }
             let watermark = world.now - 1;
             prop_assert_eq!(world.emitted(), world.due(watermark));
+            prop_assert_eq!(&world.late_rows, &Vec::<String>::new());
         }
         world.harness.restart();
         world.harness.end();

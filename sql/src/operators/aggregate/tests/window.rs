@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::operators::{
-    aggregate::{LocalAggregateFactory, LocalWindowSpec, WindowAggregateFactory, WindowProperty, Windowing},
+    aggregate::{
+        LateRows, LocalAggregateFactory, LocalWindowSpec, WindowAggregateFactory, WindowProperty, Windowing,
+    },
     testing::{Harness, any_options, texts},
     window::{WindowKind, WindowTime, WindowTvfFactory},
 };
@@ -86,6 +88,8 @@ struct World {
     /// By window's end, then key.
     open: BTreeMap<i64, BTreeMap<String, Vec<(bool, Row)>>>,
     late: u64,
+    /// Rows that are too late for all their windows, and were not emitted so far.
+    late_rows: Vec<String>,
 }
 
 impl World {
@@ -100,6 +104,11 @@ impl World {
         let time = if style == Style::ProcessingTime { WindowTime::Processing } else { WindowTime::Event };
         let mut factory = WindowAggregateFactory {
             early_fire_ms: None,
+            late_rows: match style {
+                Style::Sliced => LateRows::Emitted,
+                Style::Attached => LateRows::EmittedOnce { kind, column: TIME },
+                Style::TwoPhase | Style::ProcessingTime => LateRows::Dropped,
+            },
             input: schema(),
             keys: keys.to_vec(),
             calls: calls.to_vec(),
@@ -165,6 +174,7 @@ impl World {
             now: 0,
             open: BTreeMap::new(),
             late: 0,
+            late_rows: Vec::new(),
         }
     }
 
@@ -187,6 +197,9 @@ impl World {
             let ends: Vec<i64> = self.kind.windows_of(self.kind.slice_of(time)).collect();
             let (fired, open): (Vec<i64>, Vec<i64>) =
                 ends.into_iter().partition(|end| end - 1 <= self.watermark());
+            if open.is_empty() && !fired.is_empty() && matches!(self.style, Style::Sliced | Style::Attached) {
+                self.late_rows.extend(texts(&rows_of(std::slice::from_ref(&row))));
+            }
             match self.style {
                 Style::Attached => self.late += fired.len() as u64,
                 _ => self.late += u64::from(open.is_empty() && !fired.is_empty()),
@@ -220,6 +233,14 @@ impl World {
     fn emitted(&mut self) -> Vec<String> {
         let mut emitted = Vec::new();
         for batch in self.windows.take_output() {
+            if batch.is_late {
+                let columns: Vec<usize> = (0..schema().fields().len()).collect();
+                for text in texts(&batch.rows.project(&columns).unwrap()) {
+                    let place = self.late_rows.iter().position(|late| *late == text);
+                    self.late_rows.swap_remove(place.unwrap_or_else(|| panic!("{text} is not late")));
+                }
+                continue;
+            }
             assert!(batch.kinds.is_none());
             let columns = self.output.fields().iter();
             let columns = columns.map(|field| batch.rows.schema().index_of(field.name()).unwrap());
@@ -278,6 +299,7 @@ proptest! {
             }
             let watermark = world.watermark();
             prop_assert_eq!(world.emitted(), world.due(watermark));
+            prop_assert_eq!(&world.late_rows, &Vec::<String>::new());
         }
         world.windows.restart();
         world.windows.end();

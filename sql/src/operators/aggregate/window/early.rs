@@ -146,7 +146,7 @@ mod tests {
         batch::ChangeBatch,
         operators::{
             aggregate::{
-                AggregateCall, AggregateFunction, WindowAggregateFactory, WindowProperty, Windowing,
+                AggregateCall, AggregateFunction, LateRows, WindowAggregateFactory, WindowProperty, Windowing,
             },
             testing::{Harness, Materialized, change_texts},
             window::{WindowKind, WindowTime},
@@ -175,6 +175,7 @@ mod tests {
             output: Arc::new(Schema::new(vec![field("k", &long), field("s", &long), field("e", &time)])),
             first_partial: None,
             early_fire_ms: Some(100),
+            late_rows: LateRows::Dropped,
         }
     }
 
