@@ -24,6 +24,12 @@ impl Backend {
     }
 }
 
+/// The option `state.backend.incremental-from` for a seed. The state of tests is small: with half of the seeds all snapshots on the
+/// heap continue those before them, with the others none does.
+pub fn incremental_from(seed: u64) -> &'static str {
+    if seed.is_multiple_of(2) { "0" } else { "1 mb" }
+}
+
 /// A job to submit.
 #[derive(Debug, Clone)]
 pub struct Job {

@@ -23,7 +23,7 @@ pub use judge::Violation;
 use crate::{
     damage::Damage,
     history::{History, items, text},
-    job::{Backend, Job},
+    job::{Backend, Job, incremental_from},
     promise::SEED,
     server::{Server, tail_of},
 };
@@ -123,6 +123,7 @@ impl Run {
             "parallelism.default": "2",
             "execution.checkpointing.interval": "100 ms",
             "state.backend.type": self.backend.option(),
+            "state.backend.incremental-from": incremental_from(self.seed),
             "restart-strategy.exponential-delay.max-backoff": "100 ms",
             "restart-strategy.exponential-delay.attempts-before-reset-backoff": "1000",
         });

@@ -3,7 +3,7 @@
 //! A script must make one job. What it inserts is then run here and now, and the rows that are left when all changes are applied are
 //! compared with `expected/NN_name.txt`: their values as `print` writes them, in alphabetical order.
 
-mod printed;
+mod common;
 
 use std::{
     env, fs,
@@ -17,7 +17,7 @@ use headwater_sql::{
     session::{Outcome, Session, compile_job},
 };
 
-use printed::result_of;
+use common::result_of;
 
 /// The queries of INSERTs, with the tables that they go to: as they are written.
 fn queries_of(job: &Statement) -> Result<Vec<(String, String)>> {

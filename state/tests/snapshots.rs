@@ -298,6 +298,25 @@ fn a_state_that_is_not_registered_after_a_restore_is_carried_on() {
 }
 
 #[test]
+fn what_is_removed_from_a_state_that_was_registered_late_stays_removed() {
+    for backend_type in BACKENDS {
+        let world = World::new();
+        let mut backend = world.open(backend_type, None);
+        let mut table = backend.table::<u64, u64>("counts").unwrap();
+        add(&mut table, 0..1_000);
+        let first = take(&mut backend, &mut table, 1);
+
+        let mut backend = world.open(backend_type, Some((CheckpointId(1), &first)));
+        let _carried_on = backend.snapshot(CheckpointId(2), &mut []).unwrap().write().unwrap();
+        let mut table = backend.table::<u64, u64>("counts").unwrap();
+        assert!(table.select(0).unwrap().remove(hash_key(&7), &7).unwrap());
+        let third = take(&mut backend, &mut table, 3);
+        let mut backend = world.open(backend_type, Some((CheckpointId(3), &third)));
+        assert_eq!(contents(&mut backend.table("counts").unwrap()), contents(&mut table));
+    }
+}
+
+#[test]
 fn a_type_that_changed_and_a_backend_that_changed_are_refused() {
     for (backend_type, other) in
         [BACKENDS, [StateBackend::RocksDb, StateBackend::HashMap]].map(|[a, b]| (a, b))

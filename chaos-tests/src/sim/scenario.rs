@@ -9,6 +9,8 @@ use headwater::core::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
+use crate::job::incremental_from;
+
 /// Who or what can be made to die.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Victim {
@@ -188,6 +190,7 @@ impl Scenario {
         let mut options = BTreeMap::new();
         let mut set = |key: &str, value: String| options.insert(key.to_owned(), value);
         set("state.backend.type", "hashmap".to_owned());
+        set("state.backend.incremental-from", incremental_from(seed).to_owned());
         set("parallelism.default", random.random_range(1..=3).to_string());
         set("pipeline.max-parallelism", "16".to_owned());
         set(

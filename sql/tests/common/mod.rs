@@ -1,4 +1,6 @@
-//! Runs a query as a stream, and compares what its changelog comes to with the rows of another engine.
+//! Runs a query as a stream, and compares what its changelog comes to with the rows of another engine, or with a text.
+
+#![allow(dead_code, reason = "every test takes what it needs")]
 
 use std::{
     collections::HashMap,
@@ -15,7 +17,8 @@ use arrow::{
 };
 use headwater_core::options::JobOptions;
 use headwater_sql::{
-    batch::ChangeBatch,
+    batch::{ChangeBatch, RowKind},
+    connectors::row_text::RowText,
     local::{self, CollectSink},
     runtime::SqlJob,
     session::compile_query,
@@ -23,6 +26,9 @@ use headwater_sql::{
 
 /// Rows as text, and how often each is there.
 pub type Rows = HashMap<String, i64>;
+
+/// Each row of a batch as a text.
+type Texts = fn(&RecordBatch) -> Result<Vec<String>>;
 
 /// What a changelog has left.
 #[derive(Default)]
@@ -35,7 +41,7 @@ pub struct Table {
     wrong: Option<String>,
 }
 
-/// Each row as a text.
+/// Each row as Arrow shows it.
 pub fn texts(batch: &RecordBatch) -> Result<Vec<String>> {
     let options = FormatOptions::default().with_null("NULL");
     let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
@@ -49,8 +55,20 @@ pub fn texts(batch: &RecordBatch) -> Result<Vec<String>> {
     (0..batch.num_rows()).map(text).collect()
 }
 
+/// Each row as the connector `print` writes its values.
+fn printed(batch: &RecordBatch) -> Result<Vec<String>> {
+    let text = RowText::new(batch)?;
+    let values = |row| {
+        let mut line = String::new();
+        text.write_row(RowKind::Insert, row, &mut line);
+        let values = line.strip_prefix("+I[").and_then(|line| line.strip_suffix(']'));
+        values.map(str::to_owned).context("a row in brackets")
+    };
+    (0..batch.num_rows()).map(values).collect()
+}
+
 impl Table {
-    fn apply(&mut self, batch: &ChangeBatch) -> Result<()> {
+    fn apply(&mut self, batch: &ChangeBatch, texts: Texts) -> Result<()> {
         self.schema.get_or_insert_with(|| batch.rows.schema());
         for (row, text) in texts(&batch.rows)?.into_iter().enumerate() {
             let kind = batch.kind(row);
@@ -67,11 +85,24 @@ impl Table {
 
 /// What the changelog of a script's last statement, a query, comes to. A row that is taken back must be there.
 pub fn run(script: &str) -> Result<Table> {
+    run_as(script, texts)
+}
+
+/// What the last statement of `before` and `query` gives, as `print` writes it, one line per row, in alphabetical order.
+pub fn result_of(before: &str, query: &str) -> Result<String> {
+    let table = run_as(&format!("{before}{query};"), printed)?;
+    let mut lines: Vec<String> = Vec::new();
+    table.rows.iter().for_each(|(row, copies)| (0..*copies).for_each(|_| lines.push(format!("{row}\n"))));
+    lines.sort();
+    Ok(lines.concat())
+}
+
+fn run_as(script: &str, texts: Texts) -> Result<Table> {
     let table: Arc<Mutex<Table>> = Arc::default();
     let collected = table.clone();
     let (sink, stop) = CollectSink::new(Arc::new(Mutex::new(move |batch: &ChangeBatch| {
         let mut table = collected.lock().expect("nobody panics with it");
-        if let Err(error) = table.apply(batch) {
+        if let Err(error) = table.apply(batch, texts) {
             table.wrong = Some(error.to_string());
         }
         table.wrong.is_none()

@@ -1,12 +1,12 @@
 //! What Flink's SQL has, statement by statement: each query with the rows that are left when all its changes are applied.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod create_as;
 mod early_fire;
 mod grouping_sets;
 mod literals;
 mod not_in;
-#[path = "../printed/mod.rs"]
-mod printed;
 mod ranks;
 mod sinks;
 mod unnest;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use headwater_core::options::JobOptions;
 use headwater_sql::session::{Outcome, Session};
 
-use printed::result_of;
+use common::result_of;
 
 /// Checks queries: statements before, the query, the rows in alphabetical order, each with `; ` behind it.
 fn check(before: &str, cases: &[(&str, &str)]) -> Result<()> {

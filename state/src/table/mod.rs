@@ -119,6 +119,8 @@ impl<K: Key, V: Value> Table<K, V> {
             let (key, value) = entry?;
             shard.entries.restore((self.hash_of)(&key), key, value);
         }
+        // The next snapshot may continue one that has them.
+        shard.on_disk = OnDisk::Mirrored;
         self.core.entries = self.core.entries + shard.entries.table().len() - before;
         Ok(())
     }

@@ -15,7 +15,7 @@ use arrow::{
 use datafusion::common::ScalarValue;
 use proptest::prelude::*;
 
-use super::{AggregateCall, AggregateFunction as F};
+use super::{AggregateCall, AggregateFunction as F, WindowProperty};
 use crate::batch::{ChangeBatch, RowKind};
 
 const KEY: usize = 0;
@@ -249,4 +249,28 @@ fn comparable(rows: &RecordBatch, has_order: bool) -> RecordBatch {
 
 fn any_keys() -> impl Strategy<Value = Vec<usize>> {
     prop::sample::select(vec![vec![], vec![KEY], vec![KEY, NAME]])
+}
+
+/// What is asked of windows.
+const PROPERTIES: [(&str, WindowProperty); 3] =
+    [("start", WindowProperty::Start), ("end", WindowProperty::End), ("time", WindowProperty::Time)];
+
+/// What happens next to a window's operator.
+#[derive(Debug, Clone)]
+enum TimedEvent {
+    /// Times are relative to the watermark.
+    Rows(Vec<Row>),
+    /// Time progresses by this many milliseconds.
+    Progress(i64),
+    Checkpoint,
+    Restart,
+}
+
+fn any_timed_event() -> impl Strategy<Value = TimedEvent> {
+    prop_oneof![
+        5 => prop::collection::vec(any_row(-30..60), 0..12).prop_map(TimedEvent::Rows),
+        4 => (0..40i64).prop_map(TimedEvent::Progress),
+        1 => Just(TimedEvent::Checkpoint),
+        1 => Just(TimedEvent::Restart),
+    ]
 }

@@ -2,32 +2,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::operators::{
-    aggregate::{SessionAggregateFactory, WindowProperty},
+    aggregate::SessionAggregateFactory,
     testing::{Harness, any_options, texts},
     window::WindowTime,
 };
-
-#[derive(Debug, Clone)]
-enum Event {
-    /// Times are relative to the watermark.
-    Rows(Vec<Row>),
-    /// Time progresses by this many milliseconds.
-    Progress(i64),
-    Checkpoint,
-    Restart,
-}
-
-fn any_event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        5 => prop::collection::vec(any_row(-30..60), 0..12).prop_map(Event::Rows),
-        4 => (0..40i64).prop_map(Event::Progress),
-        1 => Just(Event::Checkpoint),
-        1 => Just(Event::Restart),
-    ]
-}
-
-const PROPERTIES: [(&str, WindowProperty); 3] =
-    [("start", WindowProperty::Start), ("end", WindowProperty::End), ("time", WindowProperty::Time)];
 
 struct Session {
     start: i64,
@@ -133,7 +111,7 @@ proptest! {
         keys in any_keys(),
         calls in any_calls(Allowed { unsplittable: true, ..Allowed::default() }),
         options in any_options(),
-        events in prop::collection::vec(any_event(), 0..40),
+        events in prop::collection::vec(any_timed_event(), 0..40),
     ) {
         let output = output_of(&keys, &calls, &PROPERTIES.map(|(name, _)| name));
         let time = if is_processing_time { WindowTime::Processing } else { WindowTime::Event };
@@ -153,10 +131,10 @@ proptest! {
         world.progress(0);
         for event in events {
             match event {
-                Event::Rows(rows) => world.rows(rows),
-                Event::Progress(by) => world.progress(by),
-                Event::Checkpoint => world.harness.checkpoint(),
-                Event::Restart => world.harness.restart(),
+                TimedEvent::Rows(rows) => world.rows(rows),
+                TimedEvent::Progress(by) => world.progress(by),
+                TimedEvent::Checkpoint => world.harness.checkpoint(),
+                TimedEvent::Restart => world.harness.restart(),
             }
             let watermark = world.now - 1;
             prop_assert_eq!(world.emitted(), world.due(watermark));

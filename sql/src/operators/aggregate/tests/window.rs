@@ -2,9 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::operators::{
-    aggregate::{
-        LateRows, LocalAggregateFactory, LocalWindowSpec, WindowAggregateFactory, WindowProperty, Windowing,
-    },
+    aggregate::{LateRows, LocalAggregateFactory, LocalWindowSpec, WindowAggregateFactory, Windowing},
     testing::{Harness, any_options, texts},
     window::{WindowKind, WindowTime, WindowTvfFactory},
 };
@@ -18,25 +16,6 @@ enum Style {
     /// Each row once for each of its windows.
     Attached,
     ProcessingTime,
-}
-
-#[derive(Debug, Clone)]
-enum Event {
-    /// Times are relative to the watermark.
-    Rows(Vec<Row>),
-    /// Time progresses by this many milliseconds.
-    Progress(i64),
-    Checkpoint,
-    Restart,
-}
-
-fn any_event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        5 => prop::collection::vec(any_row(-30..60), 0..12).prop_map(Event::Rows),
-        4 => (0..40i64).prop_map(Event::Progress),
-        1 => Just(Event::Checkpoint),
-        1 => Just(Event::Restart),
-    ]
 }
 
 fn any_kind() -> impl Strategy<Value = WindowKind> {
@@ -71,9 +50,6 @@ fn any_case() -> impl Strategy<Value = (Style, WindowKind, Vec<AggregateCall>)> 
         (Just(style), Just(kind), any_calls(allowed))
     })
 }
-
-const PROPERTIES: [(&str, WindowProperty); 3] =
-    [("start", WindowProperty::Start), ("end", WindowProperty::End), ("time", WindowProperty::Time)];
 
 /// What was there before the aggregation, if there was something, and the aggregation.
 struct World {
@@ -282,17 +258,17 @@ proptest! {
         (style, kind, calls) in any_case(),
         keys in any_keys(),
         options in any_options(),
-        events in prop::collection::vec(any_event(), 0..40),
+        events in prop::collection::vec(any_timed_event(), 0..40),
     ) {
         let mut world = World::new(style, kind, &keys, &calls, options);
         // What has no watermark yet is not late.
         world.progress(0);
         for event in events {
             match event {
-                Event::Rows(rows) => world.rows(rows),
-                Event::Progress(by) => world.progress(by),
-                Event::Checkpoint => world.windows.checkpoint(),
-                Event::Restart => {
+                TimedEvent::Rows(rows) => world.rows(rows),
+                TimedEvent::Progress(by) => world.progress(by),
+                TimedEvent::Checkpoint => world.windows.checkpoint(),
+                TimedEvent::Restart => {
                     world.before.iter_mut().for_each(Harness::restart);
                     world.windows.restart();
                 }
