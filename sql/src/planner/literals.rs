@@ -15,6 +15,8 @@ use datafusion::{
     optimizer::analyzer::type_coercion::coerce_union_schema,
 };
 
+use super::outer;
+
 /// The functions whose result has the type of their arguments. Others take numbers as places, lengths and the like, of one type.
 const OF_ITS_ARGUMENTS: [&str; 15] = [
     "abs",
@@ -64,7 +66,7 @@ pub fn of_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
                 typed.data()?.recompute_schema()?
             }
         };
-        Ok(Transformed::yes(typed))
+        outer::retyped(typed).map(Transformed::yes)
     })
     .data()
 }

@@ -10,6 +10,7 @@ mod literals;
 mod names;
 pub mod nodes;
 mod optimize;
+mod outer;
 mod physical;
 mod ranks;
 mod relation;

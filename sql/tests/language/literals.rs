@@ -87,6 +87,16 @@ fn columns_without_names_are_called_by_their_place() -> Result<()> {
             ("WITH w AS (SELECT k, COUNT(*) FROM v GROUP BY k) SELECT MAX(`EXPR$1`) FROM w", "2;"),
             ("SELECT x FROM v WHERE x > (SELECT AVG(x) FROM v)", "4;"),
             ("SELECT x FROM v WHERE x IN (SELECT MAX(x) FROM v) AND EXISTS (SELECT 1 FROM v)", "4;"),
+            (
+                "SELECT m FROM (SELECT MAX(1) AS m, x FROM v GROUP BY x) AS w \
+                 WHERE EXISTS (SELECT 1 FROM (SELECT CAST(x AS BIGINT) AS y FROM v) WHERE y = m)",
+                "1; 1; 1;",
+            ),
+            (
+                "SELECT m, (SELECT MAX(y) FROM (SELECT CAST(x AS BIGINT) AS y FROM v) WHERE y = m) \
+                 FROM (SELECT MAX(1) AS m, x FROM v GROUP BY x) AS w",
+                "1, 1; 1, 1; 1, 1;",
+            ),
             ("SELECT a.x + b.x FROM v AS a JOIN v AS b ON a.k = b.k AND a.x < b.x", "5;"),
         ],
     )

@@ -65,6 +65,10 @@ impl Moments {
         self.squares -= other.squares + delta * delta * self.count * other.count / total;
         self.mean -= delta * other.count / total;
         self.count = total;
+        if total <= 1.0 {
+            // One value does not deviate from itself, whatever rounding has left.
+            self.squares = 0.0;
+        }
     }
 }
 
