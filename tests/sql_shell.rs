@@ -379,7 +379,8 @@ fn a_terminal_completes_recalls_and_goes_on_after_mistakes_and_ctrl_c() {
     // Up: the last statement but three.
     terminal.type_until("\u{1b}[A\u{1b}[A\u{1b}[A\u{1b}[A\r", "Received a total of 1 row\r\n");
     terminal.type_until("quit\r", "quit");
-    until("the shell ends", || terminal.process.0.try_wait().unwrap().is_some_and(|status| status.success()));
+    until("the shell ends", || terminal.process.0.try_wait().unwrap().is_some());
+    assert!(terminal.process.0.wait().unwrap().success());
     let kept = fs::read_to_string(history).unwrap();
     assert_eq!(kept.lines().next(), Some("CREATE VIEW töne AS\\nSELECT 'a' AS lied;"));
     assert!(kept.contains("SELECT lied  FROM töne ;"), "{kept}");

@@ -129,7 +129,8 @@ fn interact(shell: &mut Shell, history: Option<PathBuf>) -> anyhow::Result<ExitC
     loop {
         let session = &shell.session;
         let complete = |text: &str, cursor: usize| completion::complete(session, text, cursor);
-        let text = match editor.read(is_complete, complete).context("the terminal cannot be read")? {
+        let begin = || shell.signals.begin_line();
+        let text = match editor.read(begin, is_complete, complete).context("the terminal cannot be read")? {
             Typed::Text(text) => text,
             Typed::Dropped => continue,
             Typed::End => return Ok(ExitCode::SUCCESS),

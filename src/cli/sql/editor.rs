@@ -48,13 +48,15 @@ impl Editor {
         Self { keys: stdin().keys(), history: History::load(history) }
     }
 
-    /// Reads until Enter is pressed behind something that `is_complete`.
+    /// Reads until Enter is pressed behind something that `is_complete`. `begin` is called once Ctrl-C is a key like others.
     pub(super) fn read(
         &mut self,
+        begin: impl FnOnce(),
         is_complete: impl Fn(&str) -> bool,
         complete: impl Fn(&str, usize) -> Completion,
     ) -> io::Result<Typed> {
         let mut screen = Screen { out: stdout().into_raw_mode()?, row: 0 };
+        begin();
         let mut line = Line::default();
         // The entry of the history that is shown; behind the last stands what is being typed.
         let mut entry = self.history.entries.len();
