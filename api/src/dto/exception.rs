@@ -2,17 +2,18 @@
 
 use headwater_coordinator::view::ExceptionView;
 use headwater_core::time::TimestampMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `GET /jobs/{id}/exceptions`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Exceptions {
     /// Newest first.
     pub exceptions: Vec<Exception>,
 }
 
 /// One failure.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Exception {
     /// When the actor died.
     pub at_ms: TimestampMs,
@@ -31,7 +32,7 @@ pub struct Exception {
 }
 
 /// How a job came back from a failure.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Recovery {
     /// The checkpoint that it went back to; `null` is the beginning.
     pub restored_checkpoint: Option<u64>,

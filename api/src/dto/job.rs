@@ -10,13 +10,14 @@ use headwater_core::{
     secret::{HIDDEN, hide_options, is_secret},
     time::{MIN_WATERMARK, TimestampMs},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{JobSummary, written_options};
 
 /// `GET /jobs/{id}`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobDetails {
     /// As in a list.
     #[serde(flatten)]
@@ -38,7 +39,7 @@ pub struct JobDetails {
 }
 
 /// A vertex: a chain of operators, in `parallelism` subtasks.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Vertex {
     /// E.g. `v0`.
     pub id: String,
@@ -55,7 +56,7 @@ pub struct Vertex {
 }
 
 /// A subtask; its counts are those of its current attempt.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Subtask {
     /// E.g. `v0-1`.
     pub id: String,
@@ -92,7 +93,7 @@ pub struct Subtask {
 }
 
 /// An edge of the graph.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Edge {
     /// The upstream vertex's id.
     pub from: String,
@@ -103,7 +104,7 @@ pub struct Edge {
 }
 
 /// A supervised actor.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// Unique within the job, and the same after a restart.
     pub id: String,

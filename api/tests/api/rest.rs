@@ -69,7 +69,7 @@ fn lists_programs_overview_and_health_answer_get_and_head() {
         (&port["name"], &port["kind"], &port["required"]),
         (&json!("port"), &json!("integer"), &json!(true))
     );
-    assert_eq!(server.get("/api/v1/health").json()["status"], "ok");
+    assert_eq!(server.get("/readyz").json()["status"], "ready");
     let head = server.send("HEAD", "/api/v1/overview", &[], "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(head.header("cache-control"), "no-store");
@@ -179,7 +179,7 @@ fn other_sites_cannot_reach_the_server_through_a_browser() {
     let rebound = [("Host", "evil.example:8081")];
     assert!(server.send("GET", "/", &rebound, "").problem(421, "host-not-allowed").contains("evil.example"));
     server.send("GET", "/api/v1/jobs", &rebound, "").problem(421, "host-not-allowed");
-    assert_eq!(server.send("GET", "/api/v1/health", &[("Host", "localhost:1234")], "").status, 200);
+    assert_eq!(server.send("GET", "/readyz", &[("Host", "localhost:1234")], "").status, 200);
 
     let [running, ..] = server.fake.ids();
     let path = format!("/api/v1/jobs/{running}?mode=cancel");
@@ -206,7 +206,7 @@ fn other_sites_cannot_reach_the_server_through_a_browser() {
 fn a_dispatcher_that_does_not_answer_in_time_is_503() {
     let server = TestServer::start(false);
     server.fake.time_out();
-    for path in ["/api/v1/jobs", "/api/v1/overview", "/api/v1/health"] {
+    for path in ["/api/v1/jobs", "/api/v1/overview", "/readyz"] {
         let answer = server.get(path);
         assert!(answer.problem(503, "dispatcher-timeout").contains("5000 ms"));
         assert_eq!(answer.header("retry-after"), "1");
