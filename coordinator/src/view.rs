@@ -92,6 +92,8 @@ pub struct SubtaskView {
     pub slot: usize,
     /// What the attempt has done so far.
     pub metrics: TaskMetrics,
+    /// When that was, by the worker's clock; `None` before its first report.
+    pub metrics_at_ms: Option<TimestampMs>,
 }
 
 /// What an actor is.

@@ -257,6 +257,7 @@ mod tests {
                 watermark_ms: Some(MIN_WATERMARK),
                 ..TaskMetrics::default()
             },
+            metrics_at_ms: Some(2_000),
         };
         let running = Subtask::of(&subtask, 2_000);
         assert_eq!((running.busy_share, running.backpressured_share), (Some(0.5), Some(0.0)));

@@ -61,6 +61,7 @@ struct Task {
     attempt: Option<ExecutionAttemptId>,
     state: Option<ExecutionState>,
     metrics: TaskMetrics,
+    metrics_at_ms: Option<TimestampMs>,
     last_failure: Option<String>,
 }
 
@@ -162,17 +163,19 @@ impl JobCell {
             if task.attempt != Some(attempt) {
                 task.attempt = Some(attempt);
                 task.metrics = TaskMetrics::default();
+                task.metrics_at_ms = None;
             }
             task.state = Some(state);
         }
     }
 
-    pub(crate) fn publish_metrics(&self, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
+    pub(crate) fn publish_metrics(&self, at_ms: TimestampMs, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
         let mut observed = self.observed();
         for (attempt, metrics) in tasks {
             let current = observed.tasks.get_mut(&attempt.subtask);
             if let Some(task) = current.filter(|task| task.attempt == Some(attempt)) {
                 task.metrics = metrics;
+                task.metrics_at_ms = Some(at_ms);
             }
         }
     }
@@ -410,6 +413,7 @@ impl Observed {
             state: task.state(),
             slot: slot_of(*subtask, slots),
             metrics: task.metrics,
+            metrics_at_ms: task.metrics_at_ms,
         };
         let of_vertex = |vertex| {
             let first = SubtaskId { vertex, index: 0 };

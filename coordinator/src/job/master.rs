@@ -428,8 +428,8 @@ impl JobMaster {
             FromWorker::Decline { attempt, checkpoint, reason, .. } => {
                 self.forward(attempt, LifecycleEvent::Decline(checkpoint, attempt, reason));
             }
-            FromWorker::Metrics { tasks, .. } => {
-                self.cell.publish_metrics(tasks);
+            FromWorker::Metrics { at_ms, tasks, .. } => {
+                self.cell.publish_metrics(at_ms, tasks);
                 self.services.has_changed();
             }
             FromWorker::FirstRecord { attempt, .. } => {

@@ -95,6 +95,7 @@ pub(super) fn subtask(vertex: VertexId, index: u32) -> SubtaskView {
             first_record_at_ms: Some(now_ms - 600_000),
             restarts_of_connection: 0,
         },
+        metrics_at_ms: Some(now_ms),
     }
 }
 

@@ -285,6 +285,7 @@ impl Job {
         }
         for (vertex, subtask) in self.details.vertices.iter_mut().flatten().enumerate() {
             let busy_percent = [18, 22, 71, 64, 35, 30][vertex];
+            subtask.metrics_at_ms = subtask.metrics_at_ms.map(|at_ms| at_ms + elapsed_ms as i64);
             let metrics = &mut subtask.metrics;
             metrics.records_in += elapsed_ms * 1_900 / (1 + vertex as u64);
             metrics.records_out += elapsed_ms * 1_700 / (1 + vertex as u64);
