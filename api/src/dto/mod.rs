@@ -7,16 +7,19 @@ mod job;
 mod options;
 mod overview;
 mod program;
+mod restart;
 mod sql;
+mod why;
 
 use std::collections::BTreeMap;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use exception::{Exception, Exceptions, Recovery};
-pub use job::{Actor, Edge, JobDetails, Subtask, Vertex};
+pub use job::{Actor, Edge, InputWatermark, JobDetails, Subtask, Vertex};
 pub use options::written as written_options;
 pub use overview::{JobSummary, Jobs, Overview, UnreadableJob};
 pub use program::{Argument, Program, Programs};
+pub use restart::{Phase, Restart, Restarts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +27,7 @@ pub use sql::{
     PreviewEnd, PreviewEndReason, PreviewRow, PreviewRows, PreviewSchema, SqlColumn, SqlFault, SqlLocation,
     SqlStatement, Validation,
 };
+pub use why::{Finding, Why};
 
 /// `POST /jobs`: a registered program with its arguments, or a script in SQL.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -277,3 +277,50 @@ fn the_page_is_embedded_cached_by_its_contents_and_confined() {
     let again = server.send("GET", "/static/app.js", &[("If-None-Match", script.header("etag"))], "");
     assert_eq!((again.status, again.body.as_str()), (304, ""));
 }
+
+#[test]
+fn what_holds_a_job_back_is_told_with_its_subjects_and_what_to_do() {
+    let server = TestServer::start(false);
+    let jobs = server.get("/api/v1/jobs").json();
+    let of_state = |state: &str| {
+        let mut jobs = jobs["jobs"].as_array().unwrap().iter();
+        jobs.find(|job| job["state"] == state).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let running = of_state("RUNNING");
+    let why = server.get(&format!("/api/v1/jobs/{running}/why")).json();
+    assert_eq!(why["findings"][0]["sentence"], why["summary"]);
+    let first =
+        why["findings"].as_array().unwrap().iter().find(|finding| finding["kind"] == "bottleneck").unwrap();
+    assert_eq!((&first["severity"], &first["subtask"]), (&json!("warning"), &json!("v1-0")));
+    assert!(first["advice"].is_string() && first["numbers"]["busy_share"].is_f64(), "{first}");
+    let failed = server.get(&format!("/api/v1/jobs/{}/why", of_state("FAILED"))).json();
+    assert_eq!(failed["findings"][0]["kind"], "failed");
+    let job = server.get(&format!("/api/v1/jobs/{running}")).json();
+    let operator = &job["vertices"][1]["subtasks"][0];
+    assert_eq!(operator["queued_records"], 2 * 16_384);
+    assert_eq!(
+        (&operator["activity"], &operator["next_timer_domain"]),
+        (&json!("processing"), &json!("event"))
+    );
+    assert_eq!(operator["current_input_watermarks"][1]["from"], "v0-1");
+    assert_eq!(job["vertices"][0]["subtasks"][1]["blocked_on"], json!(["v1-0"]));
+    server.get("/api/v1/jobs/00000000000000000000000000000000/why").problem(404, "unknown-job");
+}
+
+#[test]
+fn the_timeline_tells_of_every_failure_how_far_the_job_is_with_mending_it() {
+    let server = TestServer::start(false);
+    let jobs = server.get("/api/v1/jobs").json();
+    let id =
+        jobs["jobs"].as_array().unwrap().iter().find(|job| job["state"] == "RUNNING").unwrap()["id"].clone();
+    let restarts = server.get(&format!("/api/v1/jobs/{}/restarts", id.as_str().unwrap())).json();
+    let restarts = restarts["restarts"].as_array().unwrap();
+    let task = restarts.iter().find(|restart| restart["attempt"].is_number()).unwrap();
+    assert_eq!((&task["phase"], &task["detected_after_us"]), (&json!("caught-up"), &json!(900)));
+    let recovery = &task["recovery"];
+    assert_eq!(
+        (&recovery["records_replayed"], &recovery["restored_checkpoint"]),
+        (&json!(91_402), &json!(30))
+    );
+    assert_eq!(recovery["tasks"].as_array().unwrap().len(), 6);
+}
