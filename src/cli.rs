@@ -8,6 +8,7 @@ mod jobs;
 mod sql;
 mod start;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("list", args)) => jobs::list(args),
         Some(("status", args)) => jobs::status(args),
         Some(("cancel", args)) => jobs::cancel(args),
+        Some(("why", args)) => why::why(args),
         Some(("sql", args)) => sql::sql(args),
         Some(("verify", args)) => verify::verify(args, &programs),
         Some(("chaos", args)) => chaos::chaos(args),
@@ -67,6 +69,7 @@ fn command(programs: &ProgramRegistry) -> Command {
                 .arg(server.clone())
                 .arg(json.clone()),
         )
+        .subcommand(why::command(&id, &server, &json))
         .subcommand(
             Command::new("cancel").about("Cancel a job").arg(id).arg(server.clone()).arg(json.clone()),
         )

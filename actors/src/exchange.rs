@@ -6,12 +6,19 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
 use futures::task::AtomicWaker;
-use headwater_core::{checkpoint::ChannelId, ids::CheckpointId, time::TimestampMs};
+use headwater_core::{
+    checkpoint::ChannelId,
+    ids::CheckpointId,
+    time::{MIN_WATERMARK, TimestampMs},
+};
 
 use crate::batch::Payload;
 
@@ -40,8 +47,26 @@ struct Queue {
     elements: VecDeque<Element>,
     rows: usize,
     bytes: usize,
+    sent: Traffic,
+    received: Traffic,
     sender_waiting: Option<Waker>,
     receiver_gone: bool,
+}
+
+/// What has passed one end of a channel so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Batches.
+    pub batches: u64,
+    /// Their bytes, about.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    fn add(&mut self, bytes: usize) {
+        self.batches += 1;
+        self.bytes += bytes as u64;
+    }
 }
 
 impl Queue {
@@ -53,6 +78,86 @@ impl Queue {
 struct Channel {
     queue: Mutex<Queue>,
     receiver: Arc<GateSignal>,
+    progress: Progress,
+}
+
+/// How far the receiver has come with a channel's control elements; written by its thread, read by the worker's.
+#[derive(Debug)]
+pub struct Progress {
+    watermark: AtomicI64,
+    is_idle: AtomicBool,
+    barrier: AtomicU64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            watermark: AtomicI64::new(MIN_WATERMARK),
+            is_idle: AtomicBool::new(false),
+            barrier: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Progress {
+    pub(crate) fn on_watermark(&self, watermark: TimestampMs) {
+        self.watermark.fetch_max(watermark, Relaxed);
+        self.is_idle.store(false, Relaxed);
+    }
+
+    pub(crate) fn on_active(&self, active: bool) {
+        self.is_idle.store(!active, Relaxed);
+    }
+
+    pub(crate) fn on_barrier(&self, checkpoint: CheckpointId) {
+        self.barrier.store(checkpoint.0, Relaxed);
+    }
+
+    /// The checkpoint was given up, and the channel is read on.
+    pub(crate) fn on_abort(&self, checkpoint: CheckpointId) {
+        if self.barrier.load(Relaxed) <= checkpoint.0 {
+            self.barrier.store(0, Relaxed);
+        }
+    }
+}
+
+/// Looks at a channel from outside; keeps neither of its ends alive.
+pub struct Probe(Arc<Channel>);
+
+/// A channel as seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// Rows in it.
+    pub queued_rows: usize,
+    /// Batches and bytes that were taken out.
+    pub received: Traffic,
+    /// Batches and bytes that were put in.
+    pub sent: Traffic,
+    /// Whether its sender need not wait.
+    pub has_room: bool,
+    /// The last watermark that was taken out.
+    pub watermark: TimestampMs,
+    /// Whether the last thing that was taken out about it says that it is idle.
+    pub is_idle: bool,
+    /// The last barrier that was taken out, unless its checkpoint was given up.
+    pub barrier: Option<CheckpointId>,
+}
+
+impl Probe {
+    /// How things are.
+    pub fn observe(&self) -> Observed {
+        let Progress { watermark, is_idle, barrier } = &self.0.progress;
+        let queue = self.0.lock();
+        Observed {
+            queued_rows: queue.rows,
+            received: queue.received,
+            sent: queue.sent,
+            has_room: queue.has_room(),
+            watermark: watermark.load(Relaxed),
+            is_idle: is_idle.load(Relaxed),
+            barrier: Some(CheckpointId(barrier.load(Relaxed))).filter(|barrier| barrier.0 > 0),
+        }
+    }
 }
 
 impl Channel {
@@ -86,7 +191,8 @@ pub struct Receiver {
 
 /// A new channel; its receiver's task is woken through `signal`.
 pub fn channel(id: ChannelId, signal: Arc<GateSignal>) -> (Sender, Receiver) {
-    let channel = Arc::new(Channel { queue: Mutex::new(Queue::default()), receiver: signal });
+    let channel =
+        Arc::new(Channel { queue: Mutex::default(), receiver: signal, progress: Progress::default() });
     (Sender { id, channel: channel.clone() }, Receiver { id, channel })
 }
 
@@ -96,6 +202,11 @@ impl Sender {
         self.id
     }
 
+    /// Looks at the channel from outside.
+    pub fn probe(&self) -> Probe {
+        Probe(self.channel.clone())
+    }
+
     /// Appends an element. Never waits; see [`poll_room`](Self::poll_room).
     pub fn send(&self, element: Element) {
         let mut queue = self.channel.lock();
@@ -103,8 +214,10 @@ impl Sender {
             return;
         }
         if let Element::Batch(payload) = &element {
+            let bytes = payload.bytes();
             queue.rows += payload.rows();
-            queue.bytes += payload.bytes();
+            queue.bytes += bytes;
+            queue.sent.add(bytes);
         }
         let was_empty = queue.elements.is_empty();
         queue.elements.push_back(element);
@@ -131,14 +244,26 @@ impl Receiver {
         self.id
     }
 
+    /// Looks at the channel from outside.
+    pub fn probe(&self) -> Probe {
+        Probe(self.channel.clone())
+    }
+
+    /// Where the receiver notes how far it has come.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.channel.progress
+    }
+
     /// Takes the first element, if there is one.
     pub fn try_receive(&self) -> Option<Element> {
         let mut queue = self.channel.lock();
         let had_room = queue.has_room();
         let element = queue.elements.pop_front()?;
         if let Element::Batch(payload) = &element {
+            let bytes = payload.bytes();
             queue.rows -= payload.rows();
-            queue.bytes -= payload.bytes();
+            queue.bytes -= bytes;
+            queue.received.add(bytes);
         }
         let freed = if !had_room && queue.has_room() { queue.sender_waiting.take() } else { None };
         drop(queue);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use headwater_core::{
+    execution::ActivityKind,
     ids::{CheckpointId, ExecutionAttemptId, SubtaskId},
     time::{MAX_WATERMARK, TimestampMs},
 };
@@ -26,6 +27,20 @@ pub(crate) enum Doing {
     Snapshot(CheckpointId),
     /// Commits a completed checkpoint.
     Commit(CheckpointId),
+}
+
+impl Doing {
+    /// What users see of it, and the checkpoint that it is about.
+    pub(crate) fn activity(self) -> (ActivityKind, Option<CheckpointId>) {
+        match self {
+            Self::Records => (ActivityKind::Processing, None),
+            Self::Watermark(_) | Self::Timer(_) | Self::Emission | Self::EndOfInput => {
+                (ActivityKind::Firing, None)
+            }
+            Self::Snapshot(checkpoint) => (ActivityKind::Snapshotting, Some(checkpoint)),
+            Self::Commit(checkpoint) => (ActivityKind::Committing, Some(checkpoint)),
+        }
+    }
 }
 
 impl fmt::Display for Doing {

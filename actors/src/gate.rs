@@ -128,24 +128,33 @@ impl InputGate {
                 Some(GateEvent::Batch(input.edge, batch))
             }
             Element::Watermark(watermark) => {
+                self.inputs[channel].receiver.progress().on_watermark(watermark);
                 let advances = self.valve.on_watermark(channel, watermark);
                 self.queue_advances(advances)
             }
             Element::Active(active) => {
+                self.inputs[channel].receiver.progress().on_active(active);
                 let advances = self.valve.on_active(channel, active);
                 self.queue_advances(advances)
             }
-            Element::Barrier(checkpoint) => match self.aligner.on_barrier(channel, checkpoint) {
-                Alignment::Started => {
-                    self.aligning_since = Some(Instant::now());
-                    None
+            Element::Barrier(checkpoint) => {
+                let alignment = self.aligner.on_barrier(channel, checkpoint);
+                if alignment != Alignment::Stale {
+                    self.inputs[channel].receiver.progress().on_barrier(checkpoint);
                 }
-                Alignment::Complete => {
-                    let waited = self.aligning_since.take().map_or(Duration::ZERO, |since| since.elapsed());
-                    Some(GateEvent::Barrier(checkpoint, waited))
+                match alignment {
+                    Alignment::Started => {
+                        self.aligning_since = Some(Instant::now());
+                        None
+                    }
+                    Alignment::Complete => {
+                        let waited =
+                            self.aligning_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+                        Some(GateEvent::Barrier(checkpoint, waited))
+                    }
+                    Alignment::Waiting | Alignment::Stale => None,
                 }
-                Alignment::Waiting | Alignment::Stale => None,
-            },
+            }
             Element::EndOfInput => {
                 self.inputs[channel].ended = true;
                 self.inputs.iter().all(|input| input.ended).then_some(GateEvent::EndOfInput)
@@ -165,6 +174,7 @@ impl InputGate {
     /// Gives a checkpoint up: channels held back for it are read again.
     pub fn abort(&mut self, checkpoint: CheckpointId) {
         self.aligner.abort(checkpoint);
+        self.inputs.iter().for_each(|input| input.receiver.progress().on_abort(checkpoint));
         if !self.aligner.is_aligning() {
             self.aligning_since = None;
         }

@@ -13,6 +13,7 @@ mod failure;
 pub mod fence;
 pub mod gate;
 pub mod metrics;
+pub mod observer;
 pub mod operator;
 pub mod output;
 pub mod sink;

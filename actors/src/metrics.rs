@@ -1,19 +1,38 @@
 //! What a task counts, and the proof of life that is read from another thread.
 
 use std::{
+    hint,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicI64, AtomicU8, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+            fence,
+        },
     },
     time::Instant,
 };
 
 use headwater_core::{
-    execution::TaskMetrics,
+    execution::{ActivityKind, Gauges, TaskMetrics},
+    ids::CheckpointId,
     time::{MIN_WATERMARK, TimestampMs},
 };
 
 const NEVER: i64 = i64::MIN;
+
+/// How often a reader looks again if the task changes its activity meanwhile. One that changes that fast is alive.
+const READS_MAX: u32 = 100;
+
+const ACTIVITIES: [ActivityKind; 7] = [
+    ActivityKind::Opening,
+    ActivityKind::Processing,
+    ActivityKind::Firing,
+    ActivityKind::Snapshotting,
+    ActivityKind::Committing,
+    ActivityKind::WaitingForInput,
+    ActivityKind::WaitingForRoom,
+];
 
 /// A row that a function panicked at, as seen from the end of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +51,135 @@ pub struct TaskCounters {
     late_records: AtomicU64,
     malformed_records: AtomicU64,
     watermark_ms: AtomicI64,
-    busy_us: AtomicU64,
-    backpressured_us: AtomicU64,
     first_record_at_ms: AtomicI64,
     reconnects: AtomicU64,
-    steps: AtomicU64,
-    is_working: AtomicBool,
+    writing_checkpoint: AtomicU64,
+    clockwork: Clockwork,
+    gauges: Mutex<Gauges>,
     failed_row: Mutex<Option<FailedRow>>,
+}
+
+/// Where a task's time goes. Its thread is the only one that writes; a sequence number, as in a seqlock, tells readers
+/// whether what they have read belongs together.
+#[derive(Debug)]
+struct Clockwork {
+    origin: Instant,
+    sequence: AtomicU64,
+    activity: AtomicU8,
+    checkpoint: AtomicU64,
+    since_us: AtomicU64,
+    busy_us: AtomicU64,
+    backpressured_us: AtomicU64,
+    /// Pieces of work that came to something.
+    pieces: AtomicU64,
+}
+
+/// What a task's clockwork shows at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) running_us: u64,
+    pub(crate) busy_us: u64,
+    pub(crate) backpressured_us: u64,
+    pub(crate) activity: ActivityKind,
+    pub(crate) checkpoint: Option<CheckpointId>,
+    /// How long the activity lasts already.
+    pub(crate) lasts_us: u64,
+    sequence: u64,
+}
+
+impl Default for Clockwork {
+    fn default() -> Self {
+        Self {
+            origin: Instant::now(),
+            sequence: AtomicU64::new(0),
+            activity: AtomicU8::new(index_of(ActivityKind::WaitingForInput)),
+            checkpoint: AtomicU64::new(0),
+            since_us: AtomicU64::new(0),
+            busy_us: AtomicU64::new(0),
+            backpressured_us: AtomicU64::new(0),
+            pieces: AtomicU64::new(0),
+        }
+    }
+}
+
+fn index_of(activity: ActivityKind) -> u8 {
+    let index = ACTIVITIES.iter().position(|known| *known == activity);
+    // Aligning is what waiting for input is called while barriers are awaited; a task does not tell it apart.
+    index.unwrap_or(ACTIVITIES.len() - 2) as u8
+}
+
+impl Clockwork {
+    fn now_us(&self) -> u64 {
+        self.origin.elapsed().as_micros() as u64
+    }
+
+    fn change(&self, change: impl FnOnce()) {
+        let sequence = self.sequence.load(Relaxed);
+        self.sequence.store(sequence + 1, Relaxed);
+        fence(Release);
+        change();
+        self.sequence.store(sequence + 2, Release);
+    }
+
+    /// Begins an activity; when the one before it had begun.
+    fn begin(&self, activity: ActivityKind, checkpoint: Option<CheckpointId>) -> (u8, u64) {
+        let before = (self.activity.load(Relaxed), self.since_us.load(Relaxed));
+        let now_us = self.now_us();
+        self.change(|| {
+            self.activity.store(index_of(activity), Relaxed);
+            self.checkpoint.store(checkpoint.map_or(0, |checkpoint| checkpoint.0), Relaxed);
+            self.since_us.store(now_us, Relaxed);
+        });
+        before
+    }
+
+    /// Ends an activity and adds its time to `total`. What follows is a wait, which may have begun before.
+    fn end(&self, total: &AtomicU64, waiting_since_us: Option<u64>) {
+        let now_us = self.now_us();
+        let taken_us = now_us.saturating_sub(self.since_us.load(Relaxed));
+        self.change(|| {
+            total.store(total.load(Relaxed) + taken_us, Relaxed);
+            self.activity.store(index_of(ActivityKind::WaitingForInput), Relaxed);
+            self.checkpoint.store(0, Relaxed);
+            self.since_us.store(waiting_since_us.unwrap_or(now_us), Relaxed);
+        });
+    }
+
+    fn read(&self) -> Reading {
+        let mut tries = 0;
+        loop {
+            let sequence = self.sequence.load(Acquire);
+            let activity = ACTIVITIES[usize::from(self.activity.load(Relaxed))];
+            let checkpoint = self.checkpoint.load(Relaxed);
+            let since_us = self.since_us.load(Relaxed);
+            let (mut busy_us, mut backpressured_us) =
+                (self.busy_us.load(Relaxed), self.backpressured_us.load(Relaxed));
+            let running_us = self.now_us();
+            fence(Acquire);
+            let is_whole = sequence.is_multiple_of(2) && self.sequence.load(Relaxed) == sequence;
+            if !is_whole && tries < READS_MAX {
+                tries += 1;
+                hint::spin_loop();
+                continue;
+            }
+            let lasts_us = running_us.saturating_sub(since_us);
+            match activity {
+                ActivityKind::WaitingForRoom => backpressured_us += lasts_us,
+                activity if activity.is_work() => busy_us += lasts_us,
+                _ => {}
+            }
+            let checkpoint = Some(CheckpointId(checkpoint)).filter(|checkpoint| checkpoint.0 > 0);
+            return Reading {
+                running_us,
+                busy_us,
+                backpressured_us,
+                activity,
+                checkpoint,
+                lasts_us,
+                sequence,
+            };
+        }
+    }
 }
 
 impl Default for TaskCounters {
@@ -49,12 +190,11 @@ impl Default for TaskCounters {
             late_records: AtomicU64::new(0),
             malformed_records: AtomicU64::new(0),
             watermark_ms: AtomicI64::new(MIN_WATERMARK),
-            busy_us: AtomicU64::new(0),
-            backpressured_us: AtomicU64::new(0),
             first_record_at_ms: AtomicI64::new(NEVER),
             reconnects: AtomicU64::new(0),
-            steps: AtomicU64::new(0),
-            is_working: AtomicBool::new(false),
+            writing_checkpoint: AtomicU64::new(0),
+            clockwork: Clockwork::default(),
+            gauges: Mutex::default(),
             failed_row: Mutex::new(None),
         }
     }
@@ -91,56 +231,179 @@ impl TaskCounters {
         self.watermark_ms.store(watermark, Relaxed);
     }
 
-    /// Adds time that was spent waiting for room downstream.
-    pub fn add_backpressured(&self, since: Instant) {
-        self.backpressured_us.fetch_add(since.elapsed().as_micros() as u64, Relaxed);
-    }
-
     /// Takes note of when the first record was processed.
     pub fn set_first_record_at(&self, at_ms: TimestampMs) {
         self.first_record_at_ms.store(at_ms, Relaxed);
     }
 
+    /// The state of a checkpoint is being written.
+    pub(crate) fn begin_writing(&self, checkpoint: CheckpointId) {
+        self.writing_checkpoint.store(checkpoint.0, Relaxed);
+    }
+
+    /// It is written, or will not be.
+    pub(crate) fn end_writing(&self, checkpoint: CheckpointId) {
+        let _ = self.writing_checkpoint.compare_exchange(checkpoint.0, 0, Relaxed, Relaxed);
+    }
+
+    /// Sets what the task's code knows of itself.
+    pub(crate) fn set_gauges(&self, gauges: Gauges) {
+        *lock(&self.gauges) = gauges;
+    }
+
     /// Runs a piece of the task's work. Between two such pieces the task is never taken for a hung one: it may be
     /// waiting for input, or for room.
-    pub fn work<T>(&self, piece: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        self.steps.fetch_add(1, Relaxed);
-        self.is_working.store(true, Relaxed);
+    pub fn work<T>(
+        &self,
+        activity: ActivityKind,
+        checkpoint: Option<CheckpointId>,
+        piece: impl FnOnce() -> T,
+    ) -> T {
+        self.work_unless(activity, checkpoint, |_| false, piece)
+    }
+
+    /// The same for a piece that may find nothing to do, as `is_idle` tells of its result: a wait goes on then.
+    pub(crate) fn work_unless<T>(
+        &self,
+        activity: ActivityKind,
+        checkpoint: Option<CheckpointId>,
+        is_idle: impl FnOnce(&T) -> bool,
+        piece: impl FnOnce() -> T,
+    ) -> T {
+        let clockwork = &self.clockwork;
+        let (before, since_us) = clockwork.begin(activity, checkpoint);
         let result = piece();
-        self.is_working.store(false, Relaxed);
-        self.busy_us.fetch_add(started.elapsed().as_micros() as u64, Relaxed);
+        let is_idle = is_idle(&result);
+        let goes_on = is_idle && before == index_of(ActivityKind::WaitingForInput);
+        clockwork.end(&clockwork.busy_us, goes_on.then_some(since_us));
+        if !is_idle {
+            clockwork.pieces.store(clockwork.pieces.load(Relaxed) + 1, Relaxed);
+        }
         result
+    }
+
+    /// There is no room downstream from now on.
+    pub(crate) fn begin_waiting_for_room(&self) {
+        self.clockwork.begin(ActivityKind::WaitingForRoom, None);
+    }
+
+    /// There is room again.
+    pub(crate) fn end_waiting_for_room(&self) {
+        self.clockwork.end(&self.clockwork.backpressured_us, None);
     }
 
     /// Takes note of the row that a function panics at. The innermost one stands.
     pub fn note_failed_row(&self, row: FailedRow) {
-        self.failed_row.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(row);
+        lock(&self.failed_row).get_or_insert(row);
     }
 
     /// The row that a function has panicked at.
     pub fn failed_row(&self) -> Option<FailedRow> {
-        *self.failed_row.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.failed_row)
     }
 
     /// The number of the piece of work that the task is in, if it is in one.
     pub fn current_step(&self) -> Option<u64> {
-        self.is_working.load(Relaxed).then(|| self.steps.load(Relaxed))
+        let reading = self.clockwork.read();
+        reading.activity.is_work().then_some(reading.sequence)
     }
 
-    /// All counters.
+    /// How many pieces of work the task has done that came to something.
+    pub(crate) fn pieces(&self) -> u64 {
+        self.clockwork.pieces.load(Relaxed)
+    }
+
+    /// Where the time goes.
+    pub(crate) fn reading(&self) -> Reading {
+        self.clockwork.read()
+    }
+
+    /// Records taken in so far.
+    pub fn records_in(&self) -> u64 {
+        self.records_in.load(Relaxed)
+    }
+
+    /// What is known without a look at channels and clocks.
     pub fn read(&self) -> TaskMetrics {
+        let Reading { running_us, busy_us, backpressured_us, .. } = self.clockwork.read();
+        let writing_checkpoint = CheckpointId(self.writing_checkpoint.load(Relaxed));
         TaskMetrics {
-            records_in: self.records_in.load(Relaxed),
+            records_in: self.records_in(),
             records_out: self.records_out.load(Relaxed),
             late_records: self.late_records.load(Relaxed),
             malformed_records: self.malformed_records.load(Relaxed),
             watermark_ms: Some(self.watermark_ms.load(Relaxed))
                 .filter(|watermark| *watermark != MIN_WATERMARK),
-            busy_us: self.busy_us.load(Relaxed),
-            backpressured_us: self.backpressured_us.load(Relaxed),
+            running_us,
+            busy_us,
+            backpressured_us,
+            idle_us: running_us.saturating_sub(busy_us + backpressured_us),
             first_record_at_ms: Some(self.first_record_at_ms.load(Relaxed)).filter(|at| *at != NEVER),
             restarts_of_connection: self.reconnects.load(Relaxed),
+            writing_checkpoint: Some(writing_checkpoint).filter(|checkpoint| checkpoint.0 > 0),
+            gauges: *lock(&self.gauges),
+            ..TaskMetrics::default()
         }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering::SeqCst},
+        },
+        thread,
+    };
+
+    use super::*;
+
+    #[test]
+    fn time_adds_up_and_never_runs_backwards_however_it_is_read() {
+        let counters = Arc::new(TaskCounters::default());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let task = thread::spawn({
+            let (counters, is_over) = (counters.clone(), is_over.clone());
+            move || {
+                while !is_over.load(SeqCst) {
+                    counters.work(ActivityKind::Processing, None, || hint::black_box((0..100).sum::<u64>()));
+                    counters.begin_waiting_for_room();
+                    counters.end_waiting_for_room();
+                }
+            }
+        });
+        let mut last = counters.read();
+        while counters.pieces() < 10_000 {
+            let now = counters.read();
+            assert_eq!(now.busy_us + now.backpressured_us + now.idle_us, now.running_us);
+            assert!(now.busy_us >= last.busy_us && now.backpressured_us >= last.backpressured_us);
+            last = now;
+        }
+        is_over.store(true, SeqCst);
+        task.join().unwrap();
+    }
+
+    #[test]
+    fn work_under_way_counts_and_a_look_for_input_that_finds_none_goes_on_waiting() {
+        let counters = TaskCounters::default();
+        counters.work(ActivityKind::Firing, None, || {
+            let reading = counters.reading();
+            assert_eq!((reading.activity, counters.current_step().is_some()), (ActivityKind::Firing, true));
+            while counters.read().busy_us == 0 {
+                hint::spin_loop();
+            }
+        });
+        let waiting = counters.clockwork.since_us.load(Relaxed);
+        while counters.clockwork.now_us() <= waiting {
+            hint::spin_loop();
+        }
+        counters.work_unless(ActivityKind::Processing, None, |()| true, || ());
+        assert_eq!((counters.clockwork.since_us.load(Relaxed), counters.pieces()), (waiting, 1));
+        assert_eq!(counters.current_step(), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, task::Poll};
 
 use headwater_core::{
-    execution::FailureKind,
+    execution::{FailureKind, Gauges},
     graph::JobGraph,
     ids::{CheckpointId, VertexId},
     job::{JobSpec, PlanError},
@@ -79,6 +79,11 @@ pub trait TaskLogic {
     /// state that has left everything. An error that names its record itself needs no other.
     fn failed_record(&mut self, _kind: FailureKind) -> Option<FailedRecord> {
         None
+    }
+
+    /// What is known of what is to come and of what is kept. Asked a few times a second: it must not take long.
+    fn gauges(&self) -> Gauges {
+        Gauges::default()
     }
 
     /// A checkpoint is durable: commit, release.

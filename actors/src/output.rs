@@ -7,7 +7,7 @@ use std::{
 
 use headwater_core::{
     checkpoint::{ChannelCount, ChannelId},
-    ids::CheckpointId,
+    ids::{CheckpointId, SubtaskId},
     time::TimestampMs,
 };
 
@@ -35,14 +35,15 @@ pub struct Output {
 }
 
 impl Output {
-    /// The output over these channels: one list per outgoing edge, in the order of the downstream subtasks.
-    pub fn new(edges: Vec<Vec<Sender>>, counters: Arc<TaskCounters>) -> Self {
+    /// The output over these channels, each with the task that it goes to: one list per outgoing edge, in the order of the
+    /// downstream subtasks.
+    pub fn new(edges: Vec<Vec<(SubtaskId, Sender)>>, counters: Arc<TaskCounters>) -> Self {
         let edges = edges
             .into_iter()
             .map(|senders| Edge {
                 targets: senders
                     .into_iter()
-                    .map(|sender| Target { sender, sent: ChannelCount::default() })
+                    .map(|(_, sender)| Target { sender, sent: ChannelCount::default() })
                     .collect(),
                 next: 0,
             })

@@ -25,6 +25,15 @@ pub trait Source: Send + Sync + 'static {
     fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<Self::Reader, TaskError>;
 }
 
+/// What a reader has still to read, as far as that is known.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// In records.
+    pub records: Option<u64>,
+    /// In bytes.
+    pub bytes: Option<u64>,
+}
+
 /// Reads for one subtask.
 pub trait SourceReader<T>: 'static {
     /// Appends at most about `rows_max` rows, with [`NO_TIMESTAMP`](headwater_core::time::NO_TIMESTAMP) if the source knows none.
@@ -42,6 +51,11 @@ pub trait SourceReader<T>: 'static {
     /// one that the call was at. Only asked once a function has failed, so it may take its time.
     fn locate(&mut self, _row: usize) -> Option<String> {
         None
+    }
+
+    /// How much is still to be read, if that is known.
+    fn pending(&self) -> Pending {
+        Pending::default()
     }
 
     /// The position after what was read so far, to go on from.

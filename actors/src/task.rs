@@ -49,6 +49,8 @@ pub enum TaskCommand {
     },
     /// The checkpoint was given up.
     Aborted(CheckpointId),
+    /// Say what the code knows of itself.
+    Measure,
     /// Stop.
     Cancel,
 }
@@ -128,7 +130,7 @@ pub struct Task {
     is_draining: bool,
     is_flushed: bool,
     had_first_record: bool,
-    full_since: Option<Instant>,
+    is_full: bool,
     timer: Option<(TimestampMs, Pin<Box<Sleep>>)>,
 }
 
@@ -157,7 +159,7 @@ impl Task {
             is_draining: false,
             is_flushed: true,
             had_first_record: false,
-            full_since: None,
+            is_full: false,
             timer: None,
         }
     }
@@ -180,11 +182,13 @@ impl Task {
         // What a write leads to, it has reported itself.
         while let Poll::Ready(Some(_)) = self.writes.poll_join_next(context) {}
         if self.output.poll_room(context).is_pending() {
-            self.full_since.get_or_insert_with(Instant::now);
+            if !std::mem::replace(&mut self.is_full, true) {
+                self.counters.begin_waiting_for_room();
+            }
             return Poll::Pending;
         }
-        if let Some(since) = self.full_since.take() {
-            self.counters.add_backpressured(since);
+        if std::mem::take(&mut self.is_full) {
+            self.counters.end_waiting_for_room();
             if let Invokable::Source(source) = &mut self.code {
                 source.resumed();
             }
@@ -211,7 +215,8 @@ impl Task {
         if self.is_draining {
             return Ok(Poll::Pending);
         }
-        self.work(Doing::Records, |code, output| match code {
+        let is_idle = |result: &Result<Poll<Event>, TaskError>| matches!(result, Ok(Poll::Pending));
+        self.work_unless(Doing::Records, is_idle, |code, output| match code {
             Invokable::Source(source) => match source.poll_next(context, output) {
                 Poll::Ready(status) => {
                     reach(FaultPoint::SourceRead);
@@ -327,6 +332,10 @@ impl Task {
                     gate.abort(checkpoint);
                 }
             }
+            TaskCommand::Measure => {
+                let gauges = self.code.logic().gauges();
+                self.counters.set_gauges(gauges);
+            }
             TaskCommand::Cancel => return Ok(Some(TaskEnd::Canceled)),
         }
         Ok(None)
@@ -376,13 +385,19 @@ impl Task {
             checkpoint,
             ledger,
             drained: self.is_draining,
+            records_in: self.counters.records_in(),
             sync: started.elapsed(),
             alignment,
         };
         match snapshot.keyed_state {
             None => ack.acknowledge(snapshot, None, Duration::ZERO),
             Some(_) => {
-                self.writes.spawn_local(ack.write(snapshot, self.blocking.clone()));
+                let (counters, writing) = (self.counters.clone(), ack.write(snapshot, self.blocking.clone()));
+                counters.begin_writing(checkpoint);
+                self.writes.spawn_local(async move {
+                    writing.await;
+                    counters.end_writing(checkpoint);
+                });
             }
         }
         Ok(())
@@ -391,7 +406,7 @@ impl Task {
     /// A source that feeds others has nothing to restore and is always ahead of them: the job is at work again once a
     /// record has come through the channels.
     fn note_first_record(&mut self) {
-        if self.had_first_record || self.counters.read().records_in == 0 {
+        if self.had_first_record || self.counters.records_in() == 0 {
             return;
         }
         self.had_first_record = true;
@@ -410,9 +425,21 @@ impl Task {
         doing: Doing,
         piece: impl FnOnce(&mut Invokable, &mut Output) -> Result<T, TaskError>,
     ) -> Result<T, TaskError> {
+        self.work_unless(doing, |_| false, piece)
+    }
+
+    /// The same for a piece that may find nothing to do, as `is_idle` tells of its result.
+    fn work_unless<T>(
+        &mut self,
+        doing: Doing,
+        is_idle: impl FnOnce(&Result<T, TaskError>) -> bool,
+        piece: impl FnOnce(&mut Invokable, &mut Output) -> Result<T, TaskError>,
+    ) -> Result<T, TaskError> {
         let (code, output, counters) = (&mut self.code, &mut self.output, &self.counters);
+        let (activity, checkpoint) = doing.activity();
         // Nothing is used after a panic but to find the record, and that is prepared for anything.
-        match catch_unwind(AssertUnwindSafe(|| counters.work(|| piece(code, output)))) {
+        let work = || counters.work_unless(activity, checkpoint, is_idle, || piece(code, output));
+        match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(self.placed(doing, error)),
             Err(panic) => self.panic_on(doing, &*panic),
@@ -441,7 +468,7 @@ impl Task {
         }
         let code = &mut self.code;
         let record = catch_unwind(AssertUnwindSafe(|| code.logic().failed_record(kind))).ok()??;
-        let behind = self.counters.read().records_in.saturating_sub(record.number);
+        let behind = self.counters.records_in().saturating_sub(record.number);
         let origin = self.gate.as_ref().and_then(InputGate::last_origin);
         let origin = origin.map(|(from, rows)| (from, rows.saturating_sub(behind)));
         Some(describe(&record, self.identity.attempt, origin))
@@ -465,6 +492,7 @@ struct PendingAck {
     checkpoint: CheckpointId,
     ledger: Ledger,
     drained: bool,
+    records_in: u64,
     sync: Duration,
     alignment: Duration,
 }
@@ -498,6 +526,7 @@ impl PendingAck {
             },
             ledger: self.ledger,
             drained: self.drained,
+            records_in: self.records_in,
             sync_us: self.sync.as_micros() as u64,
             async_us: writing.as_micros() as u64,
             alignment_us: self.alignment.as_micros() as u64,

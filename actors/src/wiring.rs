@@ -13,8 +13,8 @@ pub struct Wiring {
     pub signal: Arc<GateSignal>,
     /// By edge: each with the task that it comes from.
     pub inputs: BTreeMap<u32, Vec<(SubtaskId, Receiver)>>,
-    /// By edge: in the order of the tasks downstream.
-    pub outputs: BTreeMap<u32, Vec<Sender>>,
+    /// By edge, in the order of the tasks downstream: each with the task that it goes to.
+    pub outputs: BTreeMap<u32, Vec<(SubtaskId, Sender)>>,
 }
 
 /// Makes all channels among the given subtasks, which are whole regions.
@@ -28,7 +28,7 @@ pub fn wire(graph: &JobGraph, subtasks: impl Iterator<Item = SubtaskId>) -> BTre
             let (sender, receiver) = channel(id, downstream.signal.clone());
             downstream.inputs.entry(index).or_default().push((from, receiver));
             if let Some(upstream) = wiring.get_mut(&from) {
-                upstream.outputs.entry(index).or_default().push(sender);
+                upstream.outputs.entry(index).or_default().push((to, sender));
             }
         }
     }

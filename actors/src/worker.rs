@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::Addr;
 use headwater_core::{
-    execution::{ExecutionState, Failure, FailureKind, TaskDeployment},
+    execution::{ActivityKind, ExecutionState, Failure, FailureKind, TaskDeployment, TaskMetrics},
     fault::{FaultPoint, reach},
     gateway::{CoordinatorGateway, FromWorker, ToWorker, WorkerGateway},
     graph::JobGraph,
     ids::{ExecutionAttemptId, JobId},
     job::JobSpec,
     supervision::Exit,
-    time::Clock,
+    time::{Clock, TimestampMs},
 };
 use headwater_state::StateEnv;
 use tokio::{
@@ -25,6 +25,7 @@ use crate::{
     fence::Fence,
     gate::InputGate,
     metrics::TaskCounters,
+    observer::Observer,
     operator::{CodeResolver, Invokable, JobCode},
     output::Output,
     slots::{Placement, Slots},
@@ -80,6 +81,9 @@ pub fn start(config: WorkerConfig) -> LocalWorker {
 struct RunningTask {
     actor: Addr<TaskActor>,
     counters: Arc<TaskCounters>,
+    observer: Observer,
+    /// How much it had done when it was last asked to measure itself.
+    measured_at: u64,
     fence: Fence,
     slot: usize,
     stall_timeout: Duration,
@@ -130,6 +134,7 @@ impl Worker {
                 _ = ticks.tick(), if !self.tasks.is_empty() => {
                     self.replace_hung_slots();
                     self.report_metrics();
+                    self.measure();
                 }
             }
         }
@@ -252,6 +257,7 @@ impl Worker {
             counters: counters.clone(),
             fence: fence.clone(),
         };
+        let observer = Observer::new(counters.clone(), &wiring, clock.now_ms());
         let identity = TaskIdentity { job, attempt, coordinator: self.config.coordinator.clone() };
         let task_counters = counters.clone();
         let blocking = self.config.state.blocking().clone();
@@ -259,7 +265,7 @@ impl Worker {
             Box::pin(async move {
                 identity.report_state(ExecutionState::Initializing);
                 let vertex = attempt.subtask.vertex;
-                let code = task_counters.work(|| {
+                let code = task_counters.work(ActivityKind::Opening, None, || {
                     reach(FaultPoint::TaskOpen);
                     code.open(vertex, context).inspect(|_| reach(FaultPoint::TaskOpened))
                 })?;
@@ -280,7 +286,16 @@ impl Worker {
         });
         let actor = self.slots.start(slot, move |_| actor);
         let stall_timeout = Duration::from_millis(spec.options.stall_timeout_ms);
-        let task = RunningTask { actor, counters, fence, slot, stall_timeout, seen_in: None };
+        let task = RunningTask {
+            actor,
+            counters,
+            observer,
+            measured_at: 0,
+            fence,
+            slot,
+            stall_timeout,
+            seen_in: None,
+        };
         self.tasks.insert((job, attempt), task);
     }
 
@@ -293,10 +308,11 @@ impl Worker {
     }
 
     fn on_exit(&mut self, TaskExited { job, attempt, exit }: TaskExited) {
-        let Some(task) = self.tasks.remove(&(job, attempt)) else {
+        let Some(mut task) = self.tasks.remove(&(job, attempt)) else {
             return; // Fenced: its end was reported when it was given up.
         };
-        self.report_metrics_of(job, vec![(attempt, task.counters.read())]);
+        let last = task.observer.observe(self.config.clock.now_ms());
+        self.report_metrics_of(job, vec![(attempt, last)]);
         let (state, failure) = match exit {
             TaskExit::Ended(TaskEnd::Finished) => (ExecutionState::Finished, None),
             TaskExit::Ended(TaskEnd::Canceled) => (ExecutionState::Canceled, None),
@@ -329,46 +345,57 @@ impl Worker {
                 (Some(step), _) => Some((step, now)),
                 (None, _) => None,
             };
-            if task.seen_in.is_some_and(|(_, since)| now - since >= task.stall_timeout) {
-                hung.push((*id, task.slot, task.stall_timeout));
+            let stood_still = task.seen_in.map(|(_, since)| now - since);
+            if let Some(stood_still) = stood_still.filter(|time| *time >= task.stall_timeout) {
+                hung.push((*id, task.slot, task.stall_timeout, stood_still));
             }
         }
-        for ((job, attempt), slot, timeout) in hung {
+        for ((job, attempt), slot, timeout, stood_still) in hung {
             self.slots.replace(slot);
             let mut lost: Vec<_> =
                 self.tasks.iter().filter(|(_, task)| task.slot == slot).map(|(id, _)| *id).collect();
             // The cause before its consequences: the first failure that is reported becomes the job's root cause.
             lost.sort_by_key(|id| *id != (job, attempt));
             for (lost_job, lost_attempt) in lost {
-                if let Some(task) = self.tasks.remove(&(lost_job, lost_attempt)) {
+                let now_ms = self.config.clock.now_ms();
+                if let Some(mut task) = self.tasks.remove(&(lost_job, lost_attempt)) {
                     task.fence.raise();
+                    self.report_metrics_of(lost_job, vec![(lost_attempt, task.observer.observe(now_ms))]);
                 }
-                let message = if (lost_job, lost_attempt) == (job, attempt) {
-                    format!("made no progress for {} ms", timeout.as_millis())
+                let (message, at_ms) = if (lost_job, lost_attempt) == (job, attempt) {
+                    let message = format!("made no progress for {} ms", timeout.as_millis());
+                    (message, now_ms - stood_still.as_millis() as TimestampMs)
                 } else {
-                    format!("lost its slot to {}, which hung", attempt.subtask)
+                    (format!("lost its slot to {}, which hung", attempt.subtask), now_ms)
                 };
-                let failure = self.failure(FailureKind::Stall, message);
+                let failure = Failure { kind: FailureKind::Stall, message, at_ms };
                 self.report(lost_job, lost_attempt, ExecutionState::Failed, Some(failure));
             }
         }
     }
 
-    fn report_metrics(&self) {
+    /// Has every task that has done anything since then say what it knows of itself.
+    fn measure(&mut self) {
+        for task in self.tasks.values_mut() {
+            let pieces = task.counters.pieces();
+            if std::mem::replace(&mut task.measured_at, pieces) != pieces {
+                task.actor.do_send(Control(TaskCommand::Measure));
+            }
+        }
+    }
+
+    fn report_metrics(&mut self) {
+        let now_ms = self.config.clock.now_ms();
         let mut by_job: BTreeMap<JobId, Vec<_>> = BTreeMap::new();
-        for ((job, attempt), task) in &self.tasks {
-            by_job.entry(*job).or_default().push((*attempt, task.counters.read()));
+        for ((job, attempt), task) in &mut self.tasks {
+            by_job.entry(*job).or_default().push((*attempt, task.observer.observe(now_ms)));
         }
         for (job, tasks) in by_job {
             self.report_metrics_of(job, tasks);
         }
     }
 
-    fn report_metrics_of(
-        &self,
-        job: JobId,
-        tasks: Vec<(ExecutionAttemptId, headwater_core::execution::TaskMetrics)>,
-    ) {
+    fn report_metrics_of(&self, job: JobId, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
         self.config.coordinator.send(FromWorker::Metrics { job, at_ms: self.config.clock.now_ms(), tasks });
     }
 

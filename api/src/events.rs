@@ -13,6 +13,7 @@ use headwater_core::{
     ids::JobId,
     time::{Clock, SystemClock},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -42,8 +43,9 @@ impl Default for StreamSlots {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Filter {
+    /// Only this job, in full.
     job: Option<String>,
 }
 

@@ -8,7 +8,9 @@
 
 mod control_plane;
 pub mod dto;
+mod endpoint;
 mod events;
+mod openapi;
 pub mod problem;
 mod routes;
 pub mod security;

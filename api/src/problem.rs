@@ -9,6 +9,7 @@ use actix_web::{
 };
 use headwater_coordinator::handle::DispatcherError;
 use headwater_core::{ids::InvalidJobId, job::PlanError, options::OptionError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::dto::SqlFault;
@@ -100,7 +101,11 @@ impl ProblemKind {
 
     /// The stable name of the kind.
     pub fn urn(self) -> String {
-        format!("urn:headwater:error:{}", self.parts().0)
+        format!("urn:headwater:error:{}", self.name())
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        self.parts().0
     }
 
     /// The HTTP status that it is sent with.
@@ -121,16 +126,24 @@ pub struct Problem {
 }
 
 /// The JSON that a [`Problem`] is sent as.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 pub(crate) struct ProblemBody<'a> {
+    /// The kind, which never changes: `urn:headwater:error:…`.
     r#type: String,
+    /// The kind in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong this time.
     detail: &'a str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    /// The line of a script, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
+    /// The column of a script, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<u64>,
 }

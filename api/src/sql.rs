@@ -14,11 +14,12 @@ use std::{
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header,
+    http::{StatusCode, header},
     web::{self, Bytes},
 };
 use futures::stream;
 use headwater_core::job::JobSpec;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::{
     sync::{
@@ -33,6 +34,7 @@ use crate::{
         PreviewEnd, PreviewEndReason, PreviewRow, PreviewRows, PreviewSchema, SqlFault, SqlStatement,
         Validation,
     },
+    endpoint::Endpoint,
     events::event,
     problem::{Problem, ProblemKind},
     routes::{self, Answer},
@@ -116,21 +118,40 @@ impl Default for PreviewSlots {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ValidateRequest {
+    /// The script.
     sql: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PreviewRequest {
+    /// The script; its last statement is the query.
     sql: String,
+    /// How many rows are wanted, at most; 100 if it isn't said.
+    #[schemars(range(min = 1, max = 10_000))]
     rows: Option<usize>,
+    /// For how long it may run; a minute if it isn't said.
+    #[schemars(range(min = 1, max = 600_000))]
     timeout_ms: Option<u64>,
 }
 
-pub(crate) async fn validate(front_end: FrontEnd, request: HttpRequest, payload: web::Payload) -> Answer {
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::post("/sql/validate", "Look for what is wrong with a script in SQL", validate)
+            .body::<ValidateRequest>()
+            .answers::<Validation>(StatusCode::OK)
+            .problems(&[ProblemKind::SqlFailed]),
+        Endpoint::post("/sql/preview", "Run a query here and now and follow its rows", preview)
+            .body::<PreviewRequest>()
+            .answers_with("text/event-stream")
+            .problems(&[ProblemKind::SqlFailed, ProblemKind::TooManyStreams]),
+    ]
+}
+
+async fn validate(front_end: FrontEnd, request: HttpRequest, payload: web::Payload) -> Answer {
     let ValidateRequest { sql } = routes::read_json(&request, payload).await?;
     let validated = web::block(move || front_end.validate(&sql)).await;
     let validation = match validated.map_err(|_| died())? {
@@ -156,7 +177,7 @@ impl Drop for Preview {
     }
 }
 
-pub(crate) async fn preview(
+async fn preview(
     front_end: FrontEnd,
     slots: web::Data<PreviewSlots>,
     request: HttpRequest,

@@ -6,7 +6,7 @@ use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
     operator::SourceStatus,
-    source::{Source, SourceReader},
+    source::{Pending, Source, SourceReader},
 };
 use headwater_core::{codec, ids::CheckpointId, random, time::TimestampMs};
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,11 @@ where
 
     fn locate(&mut self, row: usize) -> Option<String> {
         Some(format!("generator index {}", self.first + row as u64 * u64::from(self.parallelism)))
+    }
+
+    fn pending(&self) -> Pending {
+        let left = self.count.saturating_sub(self.next).div_ceil(u64::from(self.parallelism));
+        Pending { records: (self.count != u64::MAX).then_some(left), bytes: None }
     }
 
     fn snapshot(&mut self, _: CheckpointId) -> Result<Vec<u8>, TaskError> {

@@ -17,6 +17,7 @@ mod job_store;
 mod services;
 mod supervisor;
 pub mod view;
+pub mod why;
 
 use std::sync::Arc;
 

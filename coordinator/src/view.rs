@@ -92,6 +92,35 @@ pub struct SubtaskView {
     pub slot: usize,
     /// What the attempt has done so far.
     pub metrics: TaskMetrics,
+    /// When that was, by the worker's clock; `None` before its first report.
+    pub metrics_at_ms: Option<TimestampMs>,
+    /// Since when it is in its state, if that is known.
+    pub state_since_ms: Option<TimestampMs>,
+    /// How the attempt has spent the last seconds; `None` until that can be told.
+    pub recent: Option<Recent>,
+    /// Bytes of its part of the newest checkpoint that it has acknowledged.
+    pub state_bytes: Option<u64>,
+}
+
+/// What a subtask has done in the last seconds. The shares are of that time and add up to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Recent {
+    /// How long that is.
+    pub over_ms: u64,
+    /// Worked.
+    pub busy_share: f64,
+    /// Waited for room downstream.
+    pub backpressured_share: f64,
+    /// Waited for input, or for its slot's thread.
+    pub idle_share: f64,
+    /// Records taken in per second.
+    pub records_in_per_second: f64,
+    /// Records given out per second.
+    pub records_out_per_second: f64,
+    /// Records that came too late, in the last minute.
+    pub late_records: u64,
+    /// Records that could not be decoded, in the last minute.
+    pub malformed_records: u64,
 }
 
 /// What an actor is.
@@ -168,6 +197,8 @@ pub struct CheckpointView {
     pub acknowledged: usize,
     /// Subtasks that must.
     pub expected: usize,
+    /// Those that have not, while it is in progress.
+    pub awaited: Vec<SubtaskId>,
     /// Bytes of state that it stands for.
     pub state_bytes: u64,
     /// Bytes written for it.
@@ -197,6 +228,9 @@ pub struct ExceptionView {
     pub kind: FailureKind,
     /// Of what.
     pub message: String,
+    /// From the death, or for a stall from the last progress, until the job's master knew, in microseconds; `None` if nobody
+    /// can tell.
+    pub detected_after_us: Option<u64>,
     /// What became of the job.
     pub recovery: Option<RecoveryView>,
 }
@@ -208,8 +242,15 @@ pub struct RecoveryView {
     pub restored_checkpoint: Option<CheckpointId>,
     /// How many tasks were restarted; 0 for a control actor that was rebuilt without touching them.
     pub tasks_restarted: usize,
+    /// Which: the failed one's region, that is all that are joined with it by channels.
+    pub tasks: Vec<SubtaskId>,
+    /// Records that the restarted sources read again: those between the checkpoint and the place that they had come to, as the
+    /// worker last reported it. `None` if that place is not known, as after the death of the process.
+    pub records_replayed: Option<u64>,
     /// From the death until all tasks were running again, in microseconds.
     pub running_after_us: Option<u64>,
     /// From the death until the first record was processed, in microseconds.
     pub first_record_after_us: Option<u64>,
+    /// From the death until every restarted source was again where it had come to, in microseconds.
+    pub caught_up_after_us: Option<u64>,
 }

@@ -64,6 +64,13 @@ pub fn frame<T: Serialize>(magic: [u8; 4], value: &T) -> Result<Vec<u8>, CodecEr
     Ok(bytes)
 }
 
+/// The frame at the start of `bytes`, whatever it holds, and what follows it; `None` if it is cut short.
+pub fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = bytes.get(10..HEADER_BYTES)?;
+    let length = length.iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+    bytes.split_at_checked(HEADER_BYTES.checked_add(usize::try_from(length).ok()?)?)
+}
+
 /// The value in a frame, after its magic, version, length and checksum were found right.
 pub fn unframe<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<T, CodecError> {
     let damaged = |why: String| Err(CodecError::Damaged(why));
@@ -93,6 +100,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn frames_behind_one_another_are_told_apart_and_a_torn_one_is_none() {
+        let mut bytes = frame(*b"TEST", &1u8).unwrap();
+        bytes.extend(frame(*b"TEST", &"two").unwrap());
+        let (first, rest) = split_frame(&bytes).unwrap();
+        assert_eq!(unframe::<u8>(*b"TEST", first), Ok(1));
+        let (second, rest) = split_frame(rest).unwrap();
+        assert_eq!(unframe::<String>(*b"TEST", second), Ok("two".to_owned()));
+        assert!(rest.is_empty() && split_frame(rest).is_none());
+        assert!(split_frame(&second[..second.len() - 1]).is_none());
+    }
 
     proptest! {
         #[test]

@@ -105,6 +105,8 @@ pub enum FromWorker {
         ledger: Ledger,
         /// Whether it had processed all its input.
         drained: bool,
+        /// Records that the attempt had taken in before its snapshot.
+        records_in: u64,
         /// How long the task stood still for its snapshot, in microseconds.
         sync_us: u64,
         /// How long writing took after that, in microseconds.

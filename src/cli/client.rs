@@ -55,7 +55,7 @@ impl Client {
         self.accepted(status, body).map(|_| true)
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+    pub(super) fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         serde_json::from_value(self.get(path)?).with_context(|| {
             format!("{} answered {path} in another shape: is it of another version?", self.server)
         })

@@ -8,6 +8,7 @@ use headwater_actors::{
     operator::Step,
 };
 use headwater_core::{
+    execution::Gauges,
     ids::CheckpointId,
     time::{NO_TIMESTAMP, TimestampMs},
 };
@@ -62,6 +63,11 @@ pub(crate) trait Head<A>: 'static {
 
     fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<HeadSnapshot, TaskError> {
         Ok(HeadSnapshot::default())
+    }
+
+    /// See [`TaskLogic::gauges`](headwater_actors::operator::TaskLogic::gauges).
+    fn gauges(&self) -> Gauges {
+        Gauges::default()
     }
 
     /// For people: what is known of an input row by the timestamp that came with it.

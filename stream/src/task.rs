@@ -8,12 +8,12 @@ use headwater_actors::{
     metrics::TaskCounters,
     operator::{FailedRecord, Operator, OperatorSnapshot, SourceLogic, SourceStatus, Step, TaskLogic},
     output::Output,
-    source::{SOURCE_BATCH_ROWS, SourceReader},
+    source::{Pending, SOURCE_BATCH_ROWS, SourceReader},
     walk::Walk,
 };
 use headwater_core::{
     codec,
-    execution::FailureKind,
+    execution::{FailureKind, Gauges},
     ids::CheckpointId,
     time::{Clock, MAX_WATERMARK, TimestampMs},
 };
@@ -200,8 +200,13 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for SourceTask<C, L> {
         self.pipe.snapshot(checkpoint, front)
     }
 
+    fn gauges(&self) -> Gauges {
+        let Pending { records, bytes } = self.reader.pending();
+        Gauges { pending_records: records, pending_bytes: bytes, ..Gauges::default() }
+    }
+
     fn failed_record(&mut self, kind: FailureKind) -> Option<FailedRecord> {
-        let records_in = self.pipe.counters.read().records_in;
+        let records_in = self.pipe.counters.records_in();
         if self.is_reading {
             // An error of the reader's own tells of itself where it was.
             let row = (kind == FailureKind::Panic).then_some(self.batch.len())?;
@@ -309,7 +314,7 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for OperatorTask<C, L> {
     }
 
     fn failed_record(&mut self, _: FailureKind) -> Option<FailedRecord> {
-        let records_in = self.pipe.counters.read().records_in;
+        let records_in = self.pipe.counters.records_in();
         let failed = self.pipe.counters.failed_row();
         let number =
             records_in.checked_sub(failed.map_or(0, |row| row.behind)).filter(|number| *number > 0)?;
@@ -320,6 +325,10 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for OperatorTask<C, L> {
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<OperatorSnapshot, TaskError> {
         let front = self.head.snapshot(checkpoint)?;
         self.pipe.snapshot(checkpoint, front)
+    }
+
+    fn gauges(&self) -> Gauges {
+        self.head.gauges()
     }
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {

@@ -2,17 +2,18 @@
 
 use headwater_coordinator::view::{CheckpointStatus, CheckpointView};
 use headwater_core::time::TimestampMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `GET /jobs/{id}/checkpoints`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Checkpoints {
     /// Newest first.
     pub checkpoints: Vec<Checkpoint>,
 }
 
 /// One checkpoint.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Checkpoint {
     /// Its number within the job.
     pub id: u64,

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use headwater_coordinator::view;
 use headwater_core::{
-    execution::ExecutionState,
+    execution::InputMetrics,
     graph::{JobEdge, JobVertex, Partitioning, VertexKind},
     job::{ArgValue, Args},
     secret::{HIDDEN, hide_options, is_secret},
     time::{MIN_WATERMARK, TimestampMs},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{JobSummary, written_options};
 
 /// `GET /jobs/{id}`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobDetails {
     /// As in a list.
     #[serde(flatten)]
@@ -38,7 +39,7 @@ pub struct JobDetails {
 }
 
 /// A vertex: a chain of operators, in `parallelism` subtasks.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Vertex {
     /// E.g. `v0`.
     pub id: String,
@@ -55,7 +56,7 @@ pub struct Vertex {
 }
 
 /// A subtask; its counts are those of its current attempt.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Subtask {
     /// E.g. `v0-1`.
     pub id: String,
@@ -81,18 +82,94 @@ pub struct Subtask {
     pub busy_us: u64,
     /// Time spent waiting for room downstream, in microseconds.
     pub backpressured_us: u64,
-    /// `busy_us` as a share (0 to 1) of the time since the first record; `null` unless it is running.
+    /// The rest of the time since the attempt was deployed, in microseconds: waiting for input, or for the slot's thread.
+    pub idle_us: u64,
+    /// The time since the attempt was deployed, in microseconds: the sum of the three.
+    pub running_us: u64,
+    /// What of the last five seconds was spent working, from 0 to 1; `null` unless it is running.
     pub busy_share: Option<f64>,
-    /// `backpressured_us` as such a share.
+    /// What of them was spent waiting for room downstream.
     pub backpressured_share: Option<f64>,
+    /// The rest of them.
+    pub idle_share: Option<f64>,
+    /// Records taken in per second, in those five seconds.
+    pub records_in_per_second: Option<f64>,
+    /// Records given out per second, in those five seconds.
+    pub records_out_per_second: Option<f64>,
+    /// Batches taken from the input channels.
+    pub batches_in: u64,
+    /// Batches given to the output channels.
+    pub batches_out: u64,
+    /// Bytes taken from the input channels, about.
+    pub bytes_in: u64,
+    /// Bytes given to the output channels, about.
+    pub bytes_out: u64,
+    /// Records that wait in the input channels.
+    pub queued_records: u64,
+    /// Bytes of its part of the newest checkpoint that it has acknowledged.
+    pub state_bytes: Option<u64>,
+    /// Entries of keyed state in memory, where the operator counts them.
+    pub state_entries: Option<u64>,
+    /// Records that a source has still to read, if it knows.
+    pub pending_records: Option<u64>,
+    /// Bytes that a source has still to read, if it knows.
+    pub pending_bytes: Option<u64>,
+    /// Since when the watermark stands where it does.
+    pub watermark_since_ms: Option<TimestampMs>,
+    /// The input channels with their watermarks.
+    pub current_input_watermarks: Vec<InputWatermark>,
+    /// When the next window that holds anything is due.
+    pub next_timer_ms: Option<TimestampMs>,
+    /// By which clock: `event` or `processing`.
+    pub next_timer_domain: Option<String>,
+    /// What the task does: `opening`, `processing`, `firing`, `snapshotting`, `committing`, `aligning`, `waiting-for-input` or
+    /// `waiting-for-room`; `null` before the first report.
+    pub activity: Option<String>,
+    /// Since when it has been at this piece of work, or at this wait.
+    pub activity_since_ms: Option<TimestampMs>,
+    /// The checkpoint that this is about.
+    pub activity_checkpoint: Option<u64>,
+    /// The checkpoint whose state is being written meanwhile.
+    pub writing_checkpoint: Option<u64>,
+    /// The subtasks downstream that have no room for what it has to give.
+    pub blocked_on: Vec<String>,
+    /// Since when it is in its state.
+    pub state_since_ms: Option<TimestampMs>,
     /// When the attempt processed its first record.
     pub first_record_at_ms: Option<TimestampMs>,
     /// How often a connection to the outside was made anew.
     pub connection_restarts: u64,
 }
 
+/// An input channel's share in the watermark.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InputWatermark {
+    /// The subtask upstream.
+    pub from: String,
+    /// Its last watermark; `null` before any, the greatest 64-bit integer once it has ended.
+    pub watermark_ms: Option<TimestampMs>,
+    /// Whether it is idle, and so holds no watermark back.
+    pub is_idle: bool,
+    /// Since when both are as they are.
+    pub since_ms: TimestampMs,
+    /// Records that wait in the channel.
+    pub queued_records: u64,
+}
+
+impl InputWatermark {
+    fn of(input: &InputMetrics) -> Self {
+        Self {
+            from: input.from.to_string(),
+            watermark_ms: input.watermark_ms,
+            is_idle: input.is_idle,
+            since_ms: input.unchanged_since_ms,
+            queued_records: input.queued_records,
+        }
+    }
+}
+
 /// An edge of the graph.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Edge {
     /// The upstream vertex's id.
     pub from: String,
@@ -103,7 +180,7 @@ pub struct Edge {
 }
 
 /// A supervised actor.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// Unique within the job, and the same after a restart.
     pub id: String,
@@ -130,7 +207,7 @@ impl JobDetails {
             name: vertex.name.clone(),
             kind: vertex_kind(vertex.kind).to_owned(),
             parallelism: vertex.parallelism,
-            subtasks: subtasks.iter().map(|subtask| Subtask::of(subtask, now_ms)).collect(),
+            subtasks: subtasks.iter().map(Subtask::of).collect(),
         };
         Self {
             summary: JobSummary::of(&job.summary, now_ms),
@@ -146,13 +223,11 @@ impl JobDetails {
 }
 
 impl Subtask {
-    fn of(subtask: &view::SubtaskView, now_ms: TimestampMs) -> Self {
+    fn of(subtask: &view::SubtaskView) -> Self {
         let metrics = &subtask.metrics;
-        let share = |part_us: u64| {
-            let since_ms = metrics.first_record_at_ms.filter(|_| subtask.state == ExecutionState::Running)?;
-            let elapsed_ms = now_ms.checked_sub(since_ms).filter(|elapsed| *elapsed > 0)?;
-            Some((part_us as f64 / (elapsed_ms as f64 * 1_000.0)).min(1.0))
-        };
+        let recent = |of: fn(&view::Recent) -> f64| subtask.recent.as_ref().map(of);
+        let next_timer = metrics.gauges.next_timer;
+        let activity = subtask.metrics_at_ms.map(|_| metrics.activity);
         Self {
             id: subtask.subtask.to_string(),
             index: subtask.subtask.index,
@@ -166,8 +241,34 @@ impl Subtask {
             watermark_ms: metrics.watermark_ms.filter(|watermark| *watermark != MIN_WATERMARK),
             busy_us: metrics.busy_us,
             backpressured_us: metrics.backpressured_us,
-            busy_share: share(metrics.busy_us),
-            backpressured_share: share(metrics.backpressured_us),
+            idle_us: metrics.idle_us,
+            running_us: metrics.running_us,
+            busy_share: recent(|recent| recent.busy_share),
+            backpressured_share: recent(|recent| recent.backpressured_share),
+            idle_share: recent(|recent| recent.idle_share),
+            records_in_per_second: recent(|recent| recent.records_in_per_second),
+            records_out_per_second: recent(|recent| recent.records_out_per_second),
+            batches_in: metrics.batches_in,
+            batches_out: metrics.batches_out,
+            bytes_in: metrics.bytes_in,
+            bytes_out: metrics.bytes_out,
+            queued_records: metrics.queued_records(),
+            state_bytes: subtask.state_bytes,
+            state_entries: metrics.gauges.state_entries,
+            pending_records: metrics.gauges.pending_records,
+            pending_bytes: metrics.gauges.pending_bytes,
+            watermark_since_ms: metrics.watermark_since_ms,
+            current_input_watermarks: metrics.inputs.iter().map(InputWatermark::of).collect(),
+            next_timer_ms: next_timer.map(|timer| timer.at_ms),
+            next_timer_domain: next_timer.map(|timer| timer.domain.as_str().to_owned()),
+            activity: activity.map(|activity| activity.kind.as_str().to_owned()),
+            activity_since_ms: activity.map(|activity| activity.since_ms),
+            activity_checkpoint: activity
+                .and_then(|activity| activity.checkpoint)
+                .map(|checkpoint| checkpoint.0),
+            writing_checkpoint: metrics.writing_checkpoint.map(|checkpoint| checkpoint.0),
+            blocked_on: metrics.blocked_on.iter().map(ToString::to_string).collect(),
+            state_since_ms: subtask.state_since_ms,
             first_record_at_ms: metrics.first_record_at_ms,
             connection_restarts: metrics.restarts_of_connection,
         }
@@ -225,7 +326,7 @@ fn shown_args(args: &Args) -> BTreeMap<String, Value> {
 #[cfg(test)]
 mod tests {
     use headwater_core::{
-        execution::TaskMetrics,
+        execution::{ExecutionState, TaskMetrics},
         ids::{SubtaskId, VertexId},
     };
 
@@ -244,23 +345,24 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_of_the_time_since_the_first_record_of_a_running_attempt() {
+    fn what_is_not_known_yet_is_null() {
         let mut subtask = view::SubtaskView {
             subtask: SubtaskId { vertex: VertexId(1), index: 0 },
             attempt: 0,
             state: ExecutionState::Running,
             slot: 0,
-            metrics: TaskMetrics {
-                first_record_at_ms: Some(1_000),
-                busy_us: 500_000,
-                watermark_ms: Some(MIN_WATERMARK),
-                ..TaskMetrics::default()
-            },
+            metrics: TaskMetrics { watermark_ms: Some(MIN_WATERMARK), ..TaskMetrics::default() },
+            metrics_at_ms: None,
+            state_since_ms: None,
+            recent: None,
+            state_bytes: None,
         };
-        let running = Subtask::of(&subtask, 2_000);
-        assert_eq!((running.busy_share, running.backpressured_share), (Some(0.5), Some(0.0)));
-        assert_eq!(running.watermark_ms, None, "nothing is known before the first watermark");
-        subtask.state = ExecutionState::Finished;
-        assert_eq!(Subtask::of(&subtask, 2_000).busy_share, None);
+        let unknown = Subtask::of(&subtask);
+        assert_eq!((unknown.busy_share, unknown.activity), (None, None));
+        assert_eq!(unknown.watermark_ms, None, "nothing is known before the first watermark");
+        subtask.metrics_at_ms = Some(7);
+        subtask.recent = Some(view::Recent { busy_share: 0.5, idle_share: 0.5, ..view::Recent::default() });
+        let known = Subtask::of(&subtask);
+        assert_eq!((known.busy_share, known.activity.as_deref()), (Some(0.5), Some("opening")));
     }
 }

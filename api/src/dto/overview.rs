@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use headwater_coordinator::view;
 use headwater_core::time::TimestampMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::server::BuildInfo;
 
 /// `GET /overview`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Overview {
     /// The server's version.
     pub version: String,
@@ -36,7 +37,7 @@ pub struct Overview {
 }
 
 /// `GET /jobs`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Jobs {
     /// Newest first.
     pub jobs: Vec<JobSummary>,
@@ -45,7 +46,7 @@ pub struct Jobs {
 }
 
 /// A job whose record in the job store is damaged.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadableJob {
     /// Its id.
     pub id: String,
@@ -54,7 +55,7 @@ pub struct UnreadableJob {
 }
 
 /// A job in a list.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobSummary {
     /// Its id: 32 hex characters.
     pub id: String,

@@ -1,17 +1,18 @@
 //! The programs that can be submitted.
 
 use headwater_core::job::{ArgKind, ArgSpec, ProgramInfo};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `GET /programs`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Programs {
     /// By name.
     pub programs: Vec<Program>,
 }
 
 /// A registered program.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Program {
     /// Its name.
     pub name: String,
@@ -22,7 +23,7 @@ pub struct Program {
 }
 
 /// An argument of a program.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Argument {
     /// Its name.
     pub name: String,

@@ -1,9 +1,10 @@
 //! What is said of scripts in SQL.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether a script could run: its statements, or what is wrong.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Validation {
     /// Whether nothing is wrong.
     pub valid: bool,
@@ -16,7 +17,7 @@ pub struct Validation {
 }
 
 /// What is wrong with a script.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SqlFault {
     /// What was expected, and what was found.
     pub message: String,
@@ -29,7 +30,7 @@ pub struct SqlFault {
 }
 
 /// A place in a script, from 1; columns count characters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SqlLocation {
     /// The line.
     pub line: u64,
@@ -38,7 +39,7 @@ pub struct SqlLocation {
 }
 
 /// A statement.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SqlStatement {
     /// Its first words: `CREATE TABLE`, `INSERT`, `SELECT`, …
     pub kind: String,
@@ -56,7 +57,7 @@ pub struct SqlStatement {
 }
 
 /// A column.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SqlColumn {
     /// Its name.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct SqlColumn {
 }
 
 /// A preview's event `schema`, its first.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewSchema {
     /// The columns.
     pub columns: Vec<SqlColumn>,
@@ -74,14 +75,14 @@ pub struct PreviewSchema {
 }
 
 /// A preview's event `rows`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewRows {
     /// The rows, in the order in which they came.
     pub rows: Vec<PreviewRow>,
 }
 
 /// A row of a preview.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewRow {
     /// What it does to the table: `+I`, `-U`, `+U` or `-D`.
     pub op: String,
@@ -90,7 +91,7 @@ pub struct PreviewRow {
 }
 
 /// A preview's event `end`, its last unless it is `error`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewEnd {
     /// How many rows were sent.
     pub rows: usize,
@@ -99,7 +100,7 @@ pub struct PreviewEnd {
 }
 
 /// Why a preview has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PreviewEndReason {
     /// The input has ended.

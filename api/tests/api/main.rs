@@ -4,6 +4,7 @@
 mod browser;
 mod fake;
 mod http;
+mod openapi;
 mod page;
 mod rest;
 mod sql;

@@ -69,7 +69,7 @@ fn lists_programs_overview_and_health_answer_get_and_head() {
         (&port["name"], &port["kind"], &port["required"]),
         (&json!("port"), &json!("integer"), &json!(true))
     );
-    assert_eq!(server.get("/api/v1/health").json()["status"], "ok");
+    assert_eq!(server.get("/readyz").json()["status"], "ready");
     let head = server.send("HEAD", "/api/v1/overview", &[], "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(head.header("cache-control"), "no-store");
@@ -179,7 +179,7 @@ fn other_sites_cannot_reach_the_server_through_a_browser() {
     let rebound = [("Host", "evil.example:8081")];
     assert!(server.send("GET", "/", &rebound, "").problem(421, "host-not-allowed").contains("evil.example"));
     server.send("GET", "/api/v1/jobs", &rebound, "").problem(421, "host-not-allowed");
-    assert_eq!(server.send("GET", "/api/v1/health", &[("Host", "localhost:1234")], "").status, 200);
+    assert_eq!(server.send("GET", "/readyz", &[("Host", "localhost:1234")], "").status, 200);
 
     let [running, ..] = server.fake.ids();
     let path = format!("/api/v1/jobs/{running}?mode=cancel");
@@ -206,7 +206,7 @@ fn other_sites_cannot_reach_the_server_through_a_browser() {
 fn a_dispatcher_that_does_not_answer_in_time_is_503() {
     let server = TestServer::start(false);
     server.fake.time_out();
-    for path in ["/api/v1/jobs", "/api/v1/overview", "/api/v1/health"] {
+    for path in ["/api/v1/jobs", "/api/v1/overview", "/readyz"] {
         let answer = server.get(path);
         assert!(answer.problem(503, "dispatcher-timeout").contains("5000 ms"));
         assert_eq!(answer.header("retry-after"), "1");
@@ -276,4 +276,51 @@ fn the_page_is_embedded_cached_by_its_contents_and_confined() {
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     let again = server.send("GET", "/static/app.js", &[("If-None-Match", script.header("etag"))], "");
     assert_eq!((again.status, again.body.as_str()), (304, ""));
+}
+
+#[test]
+fn what_holds_a_job_back_is_told_with_its_subjects_and_what_to_do() {
+    let server = TestServer::start(false);
+    let jobs = server.get("/api/v1/jobs").json();
+    let of_state = |state: &str| {
+        let mut jobs = jobs["jobs"].as_array().unwrap().iter();
+        jobs.find(|job| job["state"] == state).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let running = of_state("RUNNING");
+    let why = server.get(&format!("/api/v1/jobs/{running}/why")).json();
+    assert_eq!(why["findings"][0]["sentence"], why["summary"]);
+    let first =
+        why["findings"].as_array().unwrap().iter().find(|finding| finding["kind"] == "bottleneck").unwrap();
+    assert_eq!((&first["severity"], &first["subtask"]), (&json!("warning"), &json!("v1-0")));
+    assert!(first["advice"].is_string() && first["numbers"]["busy_share"].is_f64(), "{first}");
+    let failed = server.get(&format!("/api/v1/jobs/{}/why", of_state("FAILED"))).json();
+    assert_eq!(failed["findings"][0]["kind"], "failed");
+    let job = server.get(&format!("/api/v1/jobs/{running}")).json();
+    let operator = &job["vertices"][1]["subtasks"][0];
+    assert_eq!(operator["queued_records"], 2 * 16_384);
+    assert_eq!(
+        (&operator["activity"], &operator["next_timer_domain"]),
+        (&json!("processing"), &json!("event"))
+    );
+    assert_eq!(operator["current_input_watermarks"][1]["from"], "v0-1");
+    assert_eq!(job["vertices"][0]["subtasks"][1]["blocked_on"], json!(["v1-0"]));
+    server.get("/api/v1/jobs/00000000000000000000000000000000/why").problem(404, "unknown-job");
+}
+
+#[test]
+fn the_timeline_tells_of_every_failure_how_far_the_job_is_with_mending_it() {
+    let server = TestServer::start(false);
+    let jobs = server.get("/api/v1/jobs").json();
+    let id =
+        jobs["jobs"].as_array().unwrap().iter().find(|job| job["state"] == "RUNNING").unwrap()["id"].clone();
+    let restarts = server.get(&format!("/api/v1/jobs/{}/restarts", id.as_str().unwrap())).json();
+    let restarts = restarts["restarts"].as_array().unwrap();
+    let task = restarts.iter().find(|restart| restart["attempt"].is_number()).unwrap();
+    assert_eq!((&task["phase"], &task["detected_after_us"]), (&json!("caught-up"), &json!(900)));
+    let recovery = &task["recovery"];
+    assert_eq!(
+        (&recovery["records_replayed"], &recovery["restored_checkpoint"]),
+        (&json!(91_402), &json!(30))
+    );
+    assert_eq!(recovery["tasks"].as_array().unwrap().len(), 6);
 }

@@ -9,7 +9,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use headwater_actors::{batch::Batch, context::TaskError, operator::SourceStatus, source::SourceReader};
+use headwater_actors::{
+    batch::Batch,
+    context::TaskError,
+    operator::SourceStatus,
+    source::{Pending, SourceReader},
+};
 use headwater_core::{codec, ids::CheckpointId, time::NO_TIMESTAMP};
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +149,13 @@ impl<D: Decode> SourceReader<D::Item> for FileReader<D> {
 
     fn locate(&mut self, row: usize) -> Option<String> {
         self.offset_of(row).map(|(split, offset)| LinePlace { split, offset }.to_string())
+    }
+
+    fn pending(&self) -> Pending {
+        let whole = self.position.splits.iter().map(|split| split.end - split.begin).sum::<u64>();
+        let first = self.position.splits.front();
+        let read = first.zip(self.position.next).map(|(split, next)| next.offset.saturating_sub(split.begin));
+        Pending { records: None, bytes: Some(whole.saturating_sub(read.unwrap_or(0))) }
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError> {

@@ -134,6 +134,12 @@ impl Pending {
             duration_us: None,
             acknowledged: self.acks.len(),
             expected: self.expected.len(),
+            awaited: self
+                .expected
+                .keys()
+                .filter(|subtask| !self.acks.contains_key(subtask))
+                .copied()
+                .collect(),
             state_bytes: unkeyed + keyed().map(|state| state.bytes()).sum::<u64>(),
             new_bytes: unkeyed + keyed().map(|state| state.new_bytes()).sum::<u64>(),
             sync_us_max: longest(|ack| ack.sync_us),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use headwater_core::{
-    checkpoint::CheckpointFailure,
+    checkpoint::{CheckpointFailure, SubtaskSnapshot},
     execution::{ExecutionState, Failure, FailureKind, TaskMetrics},
     graph::VertexKind,
     ids::{CheckpointId, ExecutionAttemptId, JobId, SubtaskId},
@@ -17,8 +17,10 @@ use headwater_core::{
 use tokio::time::Instant;
 
 use super::{
-    history::{Checkpoints, ExceptionId, Exceptions},
+    history::{Checkpoints, ExceptionId, Exceptions, micros},
     master::JobMaster,
+    recent::Samples,
+    replay::Replay,
 };
 use crate::{
     job_store::JobRecord,
@@ -52,6 +54,7 @@ struct Observed {
     coordinator: ControlActor,
     exceptions: Exceptions,
     checkpoints: Checkpoints,
+    replay: Replay,
     damaged: BTreeSet<CheckpointId>,
     stale_messages: u64,
 }
@@ -61,6 +64,10 @@ struct Task {
     attempt: Option<ExecutionAttemptId>,
     state: Option<ExecutionState>,
     metrics: TaskMetrics,
+    metrics_at_ms: Option<TimestampMs>,
+    state_since_ms: Option<TimestampMs>,
+    samples: Samples,
+    state_bytes: Option<u64>,
     last_failure: Option<String>,
 }
 
@@ -103,6 +110,7 @@ impl JobCell {
                 coordinator: ControlActor::default(),
                 exceptions: Exceptions::default(),
                 checkpoints: Checkpoints::default(),
+                replay: Replay::default(),
                 damaged: BTreeSet::new(),
                 stale_messages: 0,
             }),
@@ -155,25 +163,79 @@ impl JobCell {
         observed.tasks.iter().filter_map(|(id, task)| Some((*id, task.attempt?.attempt))).collect()
     }
 
-    pub(crate) fn publish_tasks(&self, tasks: impl Iterator<Item = (ExecutionAttemptId, ExecutionState)>) {
+    pub(crate) fn publish_tasks(
+        &self,
+        now_ms: TimestampMs,
+        tasks: impl Iterator<Item = (ExecutionAttemptId, ExecutionState)>,
+    ) {
         let mut observed = self.observed();
         for (attempt, state) in tasks {
             let task = observed.tasks.entry(attempt.subtask).or_default();
             if task.attempt != Some(attempt) {
                 task.attempt = Some(attempt);
                 task.metrics = TaskMetrics::default();
+                task.metrics_at_ms = None;
+                task.samples = Samples::default();
+                task.state = None;
             }
-            task.state = Some(state);
+            if task.state.replace(state) != Some(state) {
+                task.state_since_ms = Some(now_ms);
+            }
         }
     }
 
-    pub(crate) fn publish_metrics(&self, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
+    pub(crate) fn publish_metrics(&self, at_ms: TimestampMs, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
         let mut observed = self.observed();
         for (attempt, metrics) in tasks {
             let current = observed.tasks.get_mut(&attempt.subtask);
             if let Some(task) = current.filter(|task| task.attempt == Some(attempt)) {
+                task.samples.add(at_ms, &metrics);
                 task.metrics = metrics;
+                task.metrics_at_ms = Some(at_ms);
             }
+            let records_in = observed.tasks.get(&attempt.subtask).map_or(0, |task| task.metrics.records_in);
+            observed.replay.progressed(attempt, records_in);
+        }
+        let Observed { replay, exceptions, .. } = &mut *observed;
+        for exception in replay.caught_up(|exception| exceptions.has_run(exception)) {
+            exceptions.set_caught_up(exception);
+        }
+    }
+
+    /// Takes note of what a subtask's acknowledgement tells of it.
+    pub(crate) fn publish_ack(
+        &self,
+        attempt: ExecutionAttemptId,
+        checkpoint: CheckpointId,
+        records_in: u64,
+        snapshot: &SubtaskSnapshot,
+    ) {
+        let mut observed = self.observed();
+        observed.replay.acknowledged(checkpoint, attempt, records_in);
+        let keyed_bytes = snapshot.keyed_state.as_ref().map_or(0, |state| state.bytes());
+        let committable_bytes = snapshot.committable.as_ref().map_or(0, Vec::len);
+        let bytes = keyed_bytes + (snapshot.operator_state.len() + committable_bytes) as u64;
+        if let Some(task) = observed.tasks.get_mut(&attempt.subtask) {
+            task.state_bytes = Some(bytes);
+        }
+    }
+
+    /// Takes note that tasks are being restarted, and of the failures that this mends.
+    pub(crate) fn publish_restart(
+        &self,
+        mended: &[ExceptionId],
+        restored: Option<CheckpointId>,
+        attempts: &[ExecutionAttemptId],
+    ) {
+        let mut observed = self.observed();
+        let Observed { record, replay, exceptions, .. } = &mut *observed;
+        let is_source = |attempt: &&ExecutionAttemptId| {
+            record.graph.vertex(attempt.subtask.vertex).kind == VertexKind::Source
+        };
+        let sources: Vec<ExecutionAttemptId> = attempts.iter().filter(is_source).copied().collect();
+        let tasks: Vec<SubtaskId> = attempts.iter().map(|attempt| attempt.subtask).collect();
+        for (exception, replayed) in replay.restarted(restored, &sources, mended) {
+            exceptions.set_restarted(exception, restored, &tasks, replayed);
         }
     }
 
@@ -205,6 +267,7 @@ impl JobCell {
             attempt: Some(attempt.attempt),
             kind: failure.kind,
             message: failure.message.clone(),
+            detected_after_us: Some(micros(died_at.elapsed())),
             recovery: None,
         };
         observed.exceptions.record(died_at, view)
@@ -221,6 +284,8 @@ impl JobCell {
             attempt: None,
             kind: failure.kind,
             message: failure.message.clone(),
+            // Its supervisor is told of it at once.
+            detected_after_us: Some(0),
             recovery: None,
         };
         observed.exceptions.record(Instant::now(), view)
@@ -237,6 +302,7 @@ impl JobCell {
             kind: FailureKind::Error,
             message: "the process ended without a clean stop; the time is that of the next one's start"
                 .to_owned(),
+            detected_after_us: None,
             recovery: None,
         };
         self.observed().exceptions.record(Instant::now(), view)
@@ -256,7 +322,7 @@ impl JobCell {
         control.is_up = false;
         control.restarts += 1;
         if actor == CHECKPOINT_COORDINATOR {
-            observed.exceptions.set_restarted(id, None, 0);
+            observed.exceptions.set_restarted(id, None, &[], Some(0));
         }
         drop(observed);
         services.has_changed();
@@ -409,7 +475,11 @@ impl Observed {
             attempt: task.attempt_number(),
             state: task.state(),
             slot: slot_of(*subtask, slots),
-            metrics: task.metrics,
+            metrics: task.metrics.clone(),
+            metrics_at_ms: task.metrics_at_ms,
+            state_since_ms: task.state_since_ms,
+            recent: task.samples.recent().filter(|_| task.state().is_live()),
+            state_bytes: task.state_bytes,
         };
         let of_vertex = |vertex| {
             let first = SubtaskId { vertex, index: 0 };

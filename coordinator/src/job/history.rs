@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use headwater_core::ids::CheckpointId;
+use headwater_core::ids::{CheckpointId, SubtaskId};
 use tokio::time::Instant;
 
 use crate::view::{CheckpointStatus, CheckpointView, ExceptionView, RecoveryView};
@@ -35,14 +35,18 @@ impl Exceptions {
         &mut self,
         id: ExceptionId,
         restored_checkpoint: Option<CheckpointId>,
-        tasks_restarted: usize,
+        tasks: &[SubtaskId],
+        records_replayed: Option<u64>,
     ) {
         if let Some((_, _, view)) = self.find(id) {
             view.recovery = Some(RecoveryView {
                 restored_checkpoint,
-                tasks_restarted,
+                tasks_restarted: tasks.len(),
+                tasks: tasks.to_vec(),
+                records_replayed,
                 running_after_us: None,
                 first_record_after_us: None,
+                caught_up_after_us: None,
             });
         }
     }
@@ -66,6 +70,16 @@ impl Exceptions {
 
     pub(super) fn set_first_record(&mut self, id: ExceptionId) {
         self.stamp(id, |recovery| &mut recovery.first_record_after_us);
+    }
+
+    pub(super) fn set_caught_up(&mut self, id: ExceptionId) {
+        self.stamp(id, |recovery| &mut recovery.caught_up_after_us);
+    }
+
+    /// Whether tasks run again after this failure.
+    pub(super) fn has_run(&self, id: ExceptionId) -> bool {
+        let view = self.entries.iter().rev().find(|(other, ..)| *other == id).map(|(_, _, view)| view);
+        view.and_then(|view| view.recovery.as_ref()?.running_after_us).is_some()
     }
 
     /// The failures of this kind after which tasks have not run again, oldest first.
@@ -123,6 +137,7 @@ impl Checkpoints {
         let under_way = |view: &CheckpointView| view.id == id && view.status == CheckpointStatus::InProgress;
         if let Some((since, view)) = self.entries.iter_mut().rev().find(|(_, view)| under_way(view)) {
             view.status = status;
+            view.awaited.clear();
             view.duration_us = Some(micros(since.elapsed()));
         }
     }
@@ -147,6 +162,6 @@ impl Checkpoints {
     }
 }
 
-fn micros(elapsed: std::time::Duration) -> u64 {
+pub(super) fn micros(elapsed: std::time::Duration) -> u64 {
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }

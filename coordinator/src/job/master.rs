@@ -243,7 +243,8 @@ impl JobMaster {
     fn publish(&mut self) {
         let Some(state) = self.state.as_mut() else { return };
         let executions = || state.machine.executions();
-        self.cell.publish_tasks(executions().map(|execution| (execution.attempt, execution.state)));
+        let now_ms = self.services.clock.now_ms();
+        self.cell.publish_tasks(now_ms, executions().map(|execution| (execution.attempt, execution.state)));
         let states: std::collections::BTreeMap<ExecutionAttemptId, ExecutionState> =
             executions().map(|execution| (execution.attempt, execution.state)).collect();
         let running = state.recoveries.newly_running(|attempt| states.get(&attempt).copied());
@@ -298,13 +299,9 @@ impl JobMaster {
             Effect::Deploy { failover, restored, tasks } => {
                 reach(FaultPoint::JobDeployBefore);
                 self.cell.add_survivors(tasks.iter().map(|task| task.attempt));
-                let attempts = tasks.iter().map(|task| task.attempt);
-                let mended = state.recoveries.restart(failover, attempts);
-                self.cell.update_exceptions(|exceptions| {
-                    for exception in mended {
-                        exceptions.set_restarted(exception, restored, tasks.len());
-                    }
-                });
+                let attempts: Vec<_> = tasks.iter().map(|task| task.attempt).collect();
+                let mended = state.recoveries.restart(failover, attempts.iter().copied());
+                self.cell.publish_restart(&mended, restored, &attempts);
                 state.record.restarts += u32::from(state.record.was_deployed);
                 state.record.was_deployed = true;
                 let spec = Box::new(state.record.spec.clone());
@@ -358,8 +355,8 @@ impl JobMaster {
 
     fn end(&mut self, goal: Goal, tries: u32, ctx: &mut Context<Self>) {
         let Some(state) = self.state.as_mut() else { return };
-        self.cell
-            .publish_tasks(state.machine.executions().map(|execution| (execution.attempt, execution.state)));
+        let states = state.machine.executions().map(|execution| (execution.attempt, execution.state));
+        self.cell.publish_tasks(self.services.clock.now_ms(), states);
         let status = match goal {
             Goal::Finished => JobStatus::Finished,
             Goal::Failed => JobStatus::Failed,
@@ -417,19 +414,23 @@ impl JobMaster {
                 snapshot,
                 ledger,
                 drained,
+                records_in,
                 sync_us,
                 async_us,
                 alignment_us,
                 ..
             } => {
+                if state.machine.is_current(attempt) {
+                    self.cell.publish_ack(attempt, checkpoint, records_in, &snapshot);
+                }
                 let ack = Ack { snapshot, ledger, drained, sync_us, async_us, alignment_us };
                 self.forward(attempt, LifecycleEvent::Ack(checkpoint, attempt, Box::new(ack)));
             }
             FromWorker::Decline { attempt, checkpoint, reason, .. } => {
                 self.forward(attempt, LifecycleEvent::Decline(checkpoint, attempt, reason));
             }
-            FromWorker::Metrics { tasks, .. } => {
-                self.cell.publish_metrics(tasks);
+            FromWorker::Metrics { at_ms, tasks, .. } => {
+                self.cell.publish_metrics(at_ms, tasks);
                 self.services.has_changed();
             }
             FromWorker::FirstRecord { attempt, .. } => {

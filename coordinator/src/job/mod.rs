@@ -6,6 +6,8 @@ mod execution_graph;
 mod failover;
 pub(crate) mod history;
 pub(crate) mod master;
+mod recent;
 mod recoveries;
+mod replay;
 #[cfg(test)]
 mod tests;

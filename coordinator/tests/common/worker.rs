@@ -137,6 +137,7 @@ impl FakeWorker {
             snapshot,
             ledger: Ledger::default(),
             drained,
+            records_in: 0,
             sync_us: 1,
             async_us: 2,
             alignment_us: 3,

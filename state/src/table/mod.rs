@@ -157,6 +157,11 @@ impl<K: Key, V: Value> Table<K, V> {
         self.spaces.iter().filter(|(_, space)| !space.is_empty()).map(|(namespace, _)| *namespace).collect()
     }
 
+    /// How many entries are in memory.
+    pub fn entries(&self) -> usize {
+        self.core.entries
+    }
+
     /// The key groups that the subtask owns.
     pub fn key_groups(&self) -> Range<KeyGroup> {
         self.core.key_groups.clone()

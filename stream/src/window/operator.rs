@@ -12,6 +12,7 @@ use headwater_actors::{
 };
 use headwater_core::{
     codec,
+    execution::{Gauges, NextTimer, TimeDomain},
     ids::CheckpointId,
     key_group::KeyGroup,
     time::{Clock, MAX_WATERMARK, MIN_WATERMARK, NO_TIMESTAMP, TimestampMs},
@@ -271,6 +272,22 @@ where
             state: codec::encode(&self.fired_up_to)?,
             keyed_state: Some(self.backend.snapshot(checkpoint, &mut [&mut self.table])?),
         })
+    }
+
+    fn gauges(&self) -> Gauges {
+        let (domain, end) = match self.time {
+            WindowTime::Processing => (TimeDomain::Processing, self.next_end),
+            WindowTime::Event => {
+                let unfired =
+                    self.table.namespaces().into_iter().filter_map(|slice| self.first_unfired(slice));
+                (TimeDomain::Event, unfired.min().map(|end| end.saturating_sub(1)))
+            }
+        };
+        Gauges {
+            next_timer: end.map(|at_ms| NextTimer { domain, at_ms }),
+            state_entries: Some(self.table.entries() as u64),
+            ..Gauges::default()
+        }
     }
 
     fn describe_row(&self, timestamp: TimestampMs) -> Option<String> {

@@ -1,11 +1,14 @@
 //! What the stand-in shows: a word count over a socket, with two failures behind it.
 
 use headwater_coordinator::view::{
-    ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, RecoveryView, SubtaskView,
+    ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, Recent, RecoveryView, SubtaskView,
 };
 use headwater_core::{
     checkpoint::CheckpointFailure,
-    execution::{ExecutionState, FailureKind, TaskMetrics},
+    execution::{
+        Activity, ActivityKind, ExecutionState, FailureKind, Gauges, InputMetrics, NextTimer, TaskMetrics,
+        TimeDomain,
+    },
     graph::{JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
     ids::{CheckpointId, SubtaskId, VertexId},
     job::{ArgKind, ArgSpec, ProgramInfo},
@@ -79,6 +82,21 @@ pub(super) fn graph() -> JobGraph {
 pub(super) fn subtask(vertex: VertexId, index: u32) -> SubtaskView {
     let now_ms = SystemClock.now_ms();
     let records = 48_210_334 / (1 + u64::from(vertex.0) * 3);
+    let busiest = SubtaskId { vertex: VertexId(1), index: 0 };
+    let from = |index| SubtaskId { vertex: VertexId(vertex.0 - 1), index };
+    let upstream = match vertex.0 {
+        0 => Vec::new(),
+        1 => vec![from(0), from(1)],
+        _ => vec![from(index)],
+    };
+    let input = |from| InputMetrics {
+        from,
+        watermark_ms: Some(now_ms - 1_200),
+        is_idle: false,
+        unchanged_since_ms: now_ms - 200,
+        queued_records: if vertex.0 == 1 { 16_384 } else { 0 },
+        barrier: None,
+    };
     SubtaskView {
         subtask: SubtaskId { vertex, index },
         attempt: 2,
@@ -94,7 +112,41 @@ pub(super) fn subtask(vertex: VertexId, index: u32) -> SubtaskView {
             backpressured_us: [260_000_000, 0, 0][vertex.0 as usize],
             first_record_at_ms: Some(now_ms - 600_000),
             restarts_of_connection: 0,
+            running_us: 600_000_000,
+            idle_us: [259_000_000, 188_000_000, 440_000_000][vertex.0 as usize],
+            bytes_in: if vertex.0 == 0 { 0 } else { records * 24 },
+            bytes_out: if vertex.0 == 2 { 0 } else { records * 12 },
+            batches_in: if vertex.0 == 0 { 0 } else { records / 1_024 },
+            batches_out: if vertex.0 == 2 { 0 } else { records / 2_048 },
+            watermark_since_ms: Some(now_ms - 200),
+            activity: Activity {
+                kind: [ActivityKind::WaitingForRoom, ActivityKind::Processing, ActivityKind::WaitingForInput]
+                    [vertex.0 as usize],
+                since_ms: now_ms - 40,
+                checkpoint: None,
+            },
+            blocked_on: if vertex.0 == 0 { vec![busiest] } else { Vec::new() },
+            inputs: upstream.into_iter().map(input).collect(),
+            gauges: Gauges {
+                next_timer: (vertex.0 == 1)
+                    .then_some(NextTimer { domain: TimeDomain::Event, at_ms: now_ms + 3_800 }),
+                state_entries: (vertex.0 == 1).then_some(1_204_113),
+                ..Gauges::default()
+            },
+            ..TaskMetrics::default()
         },
+        metrics_at_ms: Some(now_ms),
+        state_since_ms: Some(now_ms - 600_000),
+        recent: Some(Recent {
+            over_ms: 5_000,
+            busy_share: [0.13, 0.69, 0.27][vertex.0 as usize],
+            backpressured_share: [0.43, 0.0, 0.0][vertex.0 as usize],
+            idle_share: [0.44, 0.31, 0.73][vertex.0 as usize],
+            records_in_per_second: records as f64 / 600.0,
+            records_out_per_second: records as f64 / 1_200.0,
+            ..Recent::default()
+        }),
+        state_bytes: (vertex.0 == 1).then_some(24_000_000),
     }
 }
 
@@ -147,6 +199,7 @@ pub(super) fn checkpoint(id: u64, triggered_at_ms: i64) -> CheckpointView {
         duration_us: Some(9_000 + wave * 1_300),
         acknowledged: if id == 31 { 4 } else { 6 },
         expected: 6,
+        awaited: Vec::new(),
         state_bytes: 48_000_000 + id * 310_000,
         new_bytes: 400_000 + wave * 90_000,
         sync_us_max: 1_100 + wave * 90,
@@ -165,11 +218,15 @@ pub(super) fn exception(at_ms: i64, actor: &str, kind: FailureKind, message: &st
         attempt: is_task.then_some(1),
         kind,
         message: message.to_owned(),
+        detected_after_us: Some(900),
         recovery: Some(RecoveryView {
             restored_checkpoint: is_task.then_some(CheckpointId(30)),
             tasks_restarted: if is_task { 6 } else { 0 },
+            tasks: if is_task { graph().subtasks().collect() } else { Vec::new() },
+            records_replayed: Some(if is_task { 91_402 } else { 0 }),
             running_after_us: Some(18_400),
             first_record_after_us: is_task.then_some(23_900),
+            caught_up_after_us: is_task.then_some(310_000),
         }),
     }
 }

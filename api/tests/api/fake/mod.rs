@@ -275,6 +275,7 @@ impl Job {
             subtask.state =
                 if root_cause.is_some() { ExecutionState::Canceled } else { ExecutionState::Finished };
             subtask.metrics.watermark_ms = Some(MAX_WATERMARK);
+            subtask.recent = None;
         }
         job
     }
@@ -285,12 +286,21 @@ impl Job {
         }
         for (vertex, subtask) in self.details.vertices.iter_mut().flatten().enumerate() {
             let busy_percent = [18, 22, 71, 64, 35, 30][vertex];
+            subtask.metrics_at_ms = subtask.metrics_at_ms.map(|at_ms| at_ms + elapsed_ms as i64);
             let metrics = &mut subtask.metrics;
             metrics.records_in += elapsed_ms * 1_900 / (1 + vertex as u64);
             metrics.records_out += elapsed_ms * 1_700 / (1 + vertex as u64);
             metrics.busy_us += elapsed_ms * busy_percent * 10;
             metrics.backpressured_us += if vertex < 2 { elapsed_ms * 450 } else { 0 };
-            metrics.watermark_ms = Some(SystemClock.now_ms() - 1_200);
+            metrics.running_us += elapsed_ms * 1_000;
+            metrics.idle_us = metrics.running_us.saturating_sub(metrics.busy_us + metrics.backpressured_us);
+            let now_ms = SystemClock.now_ms();
+            metrics.watermark_ms = Some(now_ms - 1_200);
+            metrics.activity.since_ms = now_ms - 40;
+            for input in &mut metrics.inputs {
+                input.watermark_ms = Some(now_ms - 1_200);
+                input.unchanged_since_ms = now_ms - 200;
+            }
         }
         let newest = &self.checkpoints.first().map_or((0, 0), |newest| (newest.id.0, newest.triggered_at_ms));
         if SystemClock.now_ms() - newest.1 >= 1_000 {

@@ -1,0 +1,72 @@
+//! The restart timeline: every failure, and how far the job has come with mending it.
+
+use headwater_coordinator::view::{ExceptionView, RecoveryView};
+use headwater_core::job::JobStatus;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Exception;
+
+/// `GET /jobs/{id}/restarts`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Restarts {
+    /// Newest first.
+    pub restarts: Vec<Restart>,
+}
+
+/// A failure and the restart that mends it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Restart {
+    /// The failure, with the times of its recovery.
+    #[serde(flatten)]
+    pub failure: Exception,
+    /// How far that is.
+    pub phase: Phase,
+}
+
+/// How far a job has come with mending a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Tasks are being stopped, the restart strategy's delay runs, or the checkpoint is being looked up.
+    Waiting,
+    /// Tasks are being started and restore their state.
+    Restoring,
+    /// All tasks run, and the sources read again what they had read before.
+    CatchingUp,
+    /// All is as before.
+    CaughtUp,
+    /// All tasks run. How far the sources had come is not known.
+    Running,
+    /// A control actor was rebuilt, and no task was restarted.
+    Rebuilt,
+    /// The job has ended of it, or before it was mended.
+    NotMended,
+}
+
+impl Restarts {
+    /// What clients see of a job's failures.
+    pub fn of(exceptions: &[ExceptionView], status: JobStatus) -> Self {
+        let restart = |exception| Restart {
+            failure: Exception::of(exception),
+            phase: Phase::of(exception.recovery.as_ref(), status.is_terminal()),
+        };
+        Self { restarts: exceptions.iter().map(restart).collect() }
+    }
+}
+
+impl Phase {
+    fn of(recovery: Option<&RecoveryView>, has_ended: bool) -> Self {
+        let Some(recovery) = recovery else {
+            return if has_ended { Self::NotMended } else { Self::Waiting };
+        };
+        match (recovery.running_after_us, recovery.caught_up_after_us) {
+            (Some(_), _) if recovery.tasks_restarted == 0 => Self::Rebuilt,
+            (_, Some(_)) => Self::CaughtUp,
+            (None, None) if has_ended => Self::NotMended,
+            (None, None) => Self::Restoring,
+            (Some(_), None) if recovery.records_replayed.is_none() || has_ended => Self::Running,
+            (Some(_), None) => Self::CatchingUp,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The endpoints, a file for each subject. What they are is a table, of which the server's routes and the OpenAPI document
+//! are made.
+
+mod checkpoints;
+mod cluster;
+mod jobs;
+mod why;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    middleware::DefaultHeaders,
+    web::{self, Bytes},
+};
+use headwater_core::ids::JobId;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    control_plane::ControlPlane,
+    endpoint::{Endpoint, resources},
+    problem::{Problem, ProblemKind},
+    security, sql,
+};
+
+pub(crate) type Control = web::Data<dyn ControlPlane>;
+pub(crate) type Answer = Result<HttpResponse, Problem>;
+
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Where the API is.
+pub(crate) const API: &str = "/api/v1";
+
+/// All that is below [`API`]. Of two paths that fit a request, the first takes it.
+pub(crate) fn below_api() -> Vec<Endpoint> {
+    [jobs::endpoints(), checkpoints::endpoints(), cluster::endpoints(), sql::endpoints(), why::endpoints()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What is for machines that know nothing of the API: probes.
+pub(crate) fn at_root() -> Vec<Endpoint> {
+    cluster::probes()
+}
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    let no_store = || DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store"));
+    let api = web::scope(API).wrap(no_store());
+    config.service(resources(below_api()).into_iter().fold(api, actix_web::Scope::service));
+    for probe in resources(at_root()) {
+        config.service(probe.wrap(no_store()));
+    }
+}
+
+pub(crate) async fn unknown_path(request: HttpRequest) -> Answer {
+    Err(Problem::new(ProblemKind::UnknownPath, format!("nothing is at `{}`", request.path()))
+        .hint("the API is below /api/v1, the web page at /"))
+}
+
+/// A query or a path that cannot be read.
+pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Problem {
+    Problem::new(ProblemKind::InvalidRequest, error.to_string())
+}
+
+pub(crate) fn job_id(text: &str) -> Result<JobId, Problem> {
+    Ok(text.parse()?)
+}
+
+/// A request's body, which must be JSON and not too long.
+pub(crate) async fn read_body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
+    security::require_json(request)?;
+    payload
+        .to_bytes_limited(BODY_BYTES_MAX)
+        .await
+        .map_err(|_| {
+            Problem::new(
+                ProblemKind::BodyTooLarge,
+                format!("the body is too large: expected at most {BODY_BYTES_MAX} bytes"),
+            )
+        })?
+        .map_err(|error| {
+            Problem::new(ProblemKind::InvalidRequest, format!("the body could not be read: {error}"))
+        })
+}
+
+/// A request's body in a known shape.
+pub(crate) async fn read_json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<T, Problem> {
+    let body = read_body(request, payload).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let kind = if error.is_data() { ProblemKind::InvalidRequest } else { ProblemKind::MalformedJson };
+        Problem::new(kind, error.to_string())
+    })
+}

@@ -1,0 +1,165 @@
+//! Where event time is, who holds it back, and what waits for it.
+
+use headwater_core::{
+    execution::{ExecutionState, InputMetrics, NextTimer, TimeDomain},
+    ids::SubtaskId,
+    time::{MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
+};
+
+use super::{
+    Finding, FindingKind, Severity,
+    evidence::Evidence,
+    text::{plural, point, span},
+};
+use crate::view::SubtaskView;
+
+/// An input whose watermark has stood still for less is nothing to speak of.
+const STILL_MS: i64 = 3_000;
+
+pub(super) fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
+    [held_back(evidence), late(evidence), next_window(evidence)].into_iter().flatten().collect()
+}
+
+fn at(input: &InputMetrics) -> TimestampMs {
+    input.watermark_ms.unwrap_or(MIN_WATERMARK)
+}
+
+/// The input that holds a task's watermark back: one that counts, has stood still, and that others are ahead of.
+fn slowest<'a>(evidence: &Evidence<'_>, subtask: &'a SubtaskView) -> Option<(&'a InputMetrics, TimestampMs)> {
+    let open = || subtask.metrics.inputs.iter().filter(|input| at(input) != MAX_WATERMARK);
+    let slowest = open().filter(|input| !input.is_idle).min_by_key(|input| at(input))?;
+    let ahead = open().map(at).max()?;
+    let is_still = evidence.age_ms(slowest.unchanged_since_ms) >= STILL_MS;
+    (is_still && ahead > at(slowest)).then_some((slowest, ahead))
+}
+
+/// From a task to the source that its watermark waits for.
+fn origin(evidence: &Evidence<'_>, input: &InputMetrics) -> Vec<SubtaskId> {
+    let mut path = vec![input.from];
+    while let Some(subtask) = path.last().and_then(|last| evidence.subtask(*last)) {
+        let open = subtask.metrics.inputs.iter().filter(|input| at(input) != MAX_WATERMARK && !input.is_idle);
+        match open.min_by_key(|input| at(input)) {
+            Some(slowest) if !path.contains(&slowest.from) => path.push(slowest.from),
+            _ => break,
+        }
+    }
+    path
+}
+
+fn held_back(evidence: &Evidence<'_>) -> Option<Finding> {
+    let waiting = |subtask: &SubtaskView| {
+        // Without anything that waits for event time, nobody misses it.
+        let next = subtask.metrics.gauges.next_timer;
+        next.filter(|timer| timer.domain == TimeDomain::Event)
+    };
+    let candidates = evidence
+        .live()
+        .filter_map(|subtask| slowest(evidence, subtask).map(|(input, ahead)| (subtask, input, ahead)));
+    let (subtask, input, ahead) = candidates.max_by_key(|(subtask, input, _)| {
+        (waiting(subtask).is_some(), evidence.age_ms(input.unchanged_since_ms))
+    })?;
+    let path = origin(evidence, input);
+    let source_id = *path.last()?;
+    let source = evidence.subtask(source_id)?;
+    let partition = if evidence.is_source(source) {
+        format!("partition {} of {} ", source_id.index, evidence.job.graph.vertex(source_id.vertex).name)
+    } else {
+        format!("{} ", evidence.name(source_id))
+    };
+    let stands = match input.watermark_ms {
+        None => format!("has brought no watermark for {}", evidence.ago(input.unchanged_since_ms)),
+        Some(watermark) => format!(
+            "has stood at {} for {}, {} behind the others",
+            point(watermark),
+            evidence.ago(input.unchanged_since_ms),
+            span(ahead.saturating_sub(watermark))
+        ),
+    };
+    let waits = match waiting(subtask) {
+        Some(timer) => {
+            format!(
+                "; the window of {} that ends at {} waits for it",
+                evidence.name(subtask.subtask),
+                point(timer.at_ms)
+            )
+        }
+        None => format!("; {} waits for it", evidence.name(subtask.subtask)),
+    };
+    let is_reading = evidence.recent(source).records_in_per_second > 0.0;
+    let reads = if is_reading { "it delivers records, but of an old time" } else { "it delivers nothing" };
+    let advice = if is_reading {
+        "its records are older than those of the others: wait until it has caught up, or give it more to read with"
+    } else {
+        "if it may be silent for long, declare it idle: `WatermarkStrategy::with_idleness`, or in SQL \
+         `SET 'table.exec.source.idle-timeout'`; else see why nothing comes from there"
+    };
+    Some(
+        Finding::new(
+            FindingKind::WatermarkHeldBack,
+            Severity::Warning,
+            format!("{partition}({source_id}) holds event time back: it {stands}; {reads}{waits}"),
+        )
+        .subtask(source_id)
+        .others(path.iter().rev().skip(1).copied().chain([subtask.subtask]))
+        .since(Some(input.unchanged_since_ms))
+        .number("for_ms", evidence.age_ms(input.unchanged_since_ms) as f64)
+        .advice(advice),
+    )
+}
+
+fn late(evidence: &Evidence<'_>) -> Option<Finding> {
+    let of = |subtask: &SubtaskView| evidence.recent(subtask).late_records;
+    let worst = evidence.live().max_by_key(|subtask| of(subtask)).filter(|subtask| of(subtask) > 0)?;
+    let in_minute: u64 = evidence.live().map(of).sum();
+    let in_all: u64 = evidence.live().map(|subtask| subtask.metrics.late_records).sum();
+    let sentence = format!(
+        "{} came after their windows had fired in the last minute, most at {}; {in_all} since the tasks were started",
+        plural(in_minute as usize, "record"),
+        evidence.name(worst.subtask)
+    );
+    Some(
+        Finding::new(FindingKind::LateRecords, Severity::Warning, sentence)
+            .subtask(worst.subtask)
+            .number("late_records_per_minute", in_minute as f64)
+            .number("late_records", in_all as f64)
+            .advice(
+                "allow for more disorder (`for_bounded_out_of_orderness`, or the WATERMARK of the table), or have late rows \
+                 written to a table of their own",
+            ),
+    )
+}
+
+fn next_window(evidence: &Evidence<'_>) -> Option<Finding> {
+    let timers = evidence.live().filter(|subtask| subtask.state == ExecutionState::Running);
+    let timers = timers.filter_map(|subtask| Some((subtask, subtask.metrics.gauges.next_timer?)));
+    let (subtask, NextTimer { domain, at_ms }) = timers.min_by_key(|(_, timer)| timer.at_ms)?;
+    let name = evidence.name(subtask.subtask);
+    let finding = |sentence| {
+        Finding::new(FindingKind::NextWindow, Severity::Info, sentence)
+            .subtask(subtask.subtask)
+            .number("next_timer_ms", at_ms as f64)
+    };
+    if domain == TimeDomain::Processing {
+        let left = span(at_ms.saturating_sub(evidence.now_ms));
+        return Some(finding(format!("the next window of {name} fires in {left}, at {}", point(at_ms))));
+    }
+    let open = subtask.metrics.inputs.iter().filter(|input| at(input) != MAX_WATERMARK && !input.is_idle);
+    let watermark = open.map(at).min().filter(|watermark| *watermark != MIN_WATERMARK);
+    Some(match watermark {
+        None => finding(format!(
+            "the next window of {name} fires when event time has passed {}; there is no watermark yet",
+            point(at_ms)
+        )),
+        Some(watermark) => {
+            let left_ms = at_ms.saturating_sub(watermark);
+            finding(format!(
+                "the next window of {name} fires when event time has passed {}; it is at {}, {} before that",
+                point(at_ms),
+                point(watermark),
+                span(left_ms)
+            ))
+            .number("watermark_ms", watermark as f64)
+            .number("left_ms", left_ms as f64)
+        }
+    })
+}
