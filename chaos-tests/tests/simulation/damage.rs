@@ -15,6 +15,8 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before_and_nothing_is_doubled
     for seed in 0..SEEDS {
         let mut scenario = Kind::Calm.scenario(seed);
         scenario.options.insert("execution.checkpointing.num-retained".to_owned(), "3".to_owned());
+        // Each checkpoint has its files to itself: damage to a shared one is damage to all that share it.
+        scenario.options.insert("state.backend.incremental-from".to_owned(), "1 gb".to_owned());
         let when = When::At(FaultPoint::SinkCommitted, 6);
         let outcome = run(Scenario { faults: vec![Planned { when, act: Act::Damage }], ..scenario });
         assert_eq!(outcome.complaint(), None);
