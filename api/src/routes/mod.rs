@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod cluster;
+mod graph;
 mod jobs;
 
 use actix_web::{
@@ -31,7 +32,7 @@ pub(crate) const API: &str = "/api/v1";
 
 /// All that is below [`API`]. Of two paths that fit a request, the first takes it.
 pub(crate) fn below_api() -> Vec<Endpoint> {
-    [jobs::endpoints(), checkpoints::endpoints(), cluster::endpoints(), sql::endpoints()]
+    [jobs::endpoints(), graph::endpoints(), checkpoints::endpoints(), cluster::endpoints(), sql::endpoints()]
         .into_iter()
         .flatten()
         .collect()

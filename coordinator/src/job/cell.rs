@@ -1,9 +1,11 @@
 //! What outlives a job's actors in memory: the last observation of each, the attempts that may be alive at the
 //! worker, and the lane to the checkpoint store. Views are read from here, so that they need no actor's answer.
 
+mod recorded;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use headwater_core::{
@@ -17,16 +19,21 @@ use headwater_core::{
 use tokio::time::Instant;
 
 use super::{
+    attempts::Attempts,
+    execution_graph::Execution,
     history::{Checkpoints, ExceptionId, Exceptions},
+    log::JobLog,
     master::JobMaster,
 };
 use crate::{
+    history_store::Part,
     job_store::JobRecord,
+    recorder::Recorder,
     services::Services,
     supervisor::{Child, Death, lock},
     view::{
-        ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, JobDetails, JobSummary,
-        SubtaskView,
+        ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, JobDetails, JobEventKind,
+        JobEventView, JobSummary, SlotTask, SubtaskView,
     },
 };
 
@@ -40,6 +47,7 @@ pub(crate) struct JobCell {
     pub(crate) id: JobId,
     pub(crate) submitted_at_ms: TimestampMs,
     pub(crate) storage_lane: tokio::sync::Mutex<()>,
+    recorder: Arc<Recorder>,
     master: Mutex<Option<Child<JobMaster>>>,
     observed: Mutex<Observed>,
 }
@@ -53,6 +61,9 @@ struct Observed {
     exceptions: Exceptions,
     checkpoints: Checkpoints,
     damaged: BTreeSet<CheckpointId>,
+    log: JobLog,
+    /// What of the history is not stored as it is here.
+    unsaved: BTreeSet<Part>,
     stale_messages: u64,
 }
 
@@ -62,6 +73,7 @@ struct Task {
     state: Option<ExecutionState>,
     metrics: TaskMetrics,
     last_failure: Option<String>,
+    attempts: Attempts,
 }
 
 impl Task {
@@ -82,7 +94,7 @@ struct ControlActor {
 }
 
 impl JobCell {
-    pub(crate) fn new(record: JobRecord) -> Self {
+    pub(crate) fn new(record: JobRecord, recorder: Arc<Recorder>) -> Self {
         let states = record.final_states.iter().copied().map(Some).chain(std::iter::repeat(None));
         let tasks = record
             .graph
@@ -94,6 +106,7 @@ impl JobCell {
             id: record.id,
             submitted_at_ms: record.submitted_at_ms,
             storage_lane: tokio::sync::Mutex::new(()),
+            recorder,
             master: Mutex::default(),
             observed: Mutex::new(Observed {
                 record,
@@ -104,6 +117,8 @@ impl JobCell {
                 exceptions: Exceptions::default(),
                 checkpoints: Checkpoints::default(),
                 damaged: BTreeSet::new(),
+                log: JobLog::default(),
+                unsaved: BTreeSet::new(),
                 stale_messages: 0,
             }),
         }
@@ -133,7 +148,8 @@ impl JobCell {
     }
 
     pub(crate) fn publish_record(&self, record: &JobRecord) {
-        self.observed().record.clone_from(record);
+        let before = std::mem::replace(&mut self.observed().record, record.clone()).status;
+        self.log_status(before, record.status, record.root_cause.as_deref());
     }
 
     /// The attempts that may be alive at the worker.
@@ -155,15 +171,23 @@ impl JobCell {
         observed.tasks.iter().filter_map(|(id, task)| Some((*id, task.attempt?.attempt))).collect()
     }
 
-    pub(crate) fn publish_tasks(&self, tasks: impl Iterator<Item = (ExecutionAttemptId, ExecutionState)>) {
+    pub(super) fn publish_tasks<'a>(&self, executions: impl Iterator<Item = &'a Execution>) {
+        let now_ms = self.recorder.now_ms();
+        let mut is_news = false;
         let mut observed = self.observed();
-        for (attempt, state) in tasks {
+        for execution in executions {
+            let attempt = execution.attempt;
             let task = observed.tasks.entry(attempt.subtask).or_default();
             if task.attempt != Some(attempt) {
                 task.attempt = Some(attempt);
                 task.metrics = TaskMetrics::default();
             }
-            task.state = Some(state);
+            task.state = Some(execution.state);
+            is_news |= task.attempts.observe(execution, now_ms);
+        }
+        drop(observed);
+        if is_news {
+            self.is_unsaved(Part::Attempts);
         }
     }
 
@@ -197,7 +221,9 @@ impl JobCell {
     ) -> ExceptionId {
         let mut observed = self.observed();
         let subtask = attempt.subtask;
-        observed.tasks.entry(subtask).or_default().last_failure = Some(failure.message.clone());
+        let task = observed.tasks.entry(subtask).or_default();
+        task.last_failure = Some(failure.message.clone());
+        task.attempts.set_failure(attempt.attempt, failure);
         let view = ExceptionView {
             at_ms: failure.at_ms,
             actor: subtask.to_string(),
@@ -207,7 +233,21 @@ impl JobCell {
             message: failure.message.clone(),
             recovery: None,
         };
-        observed.exceptions.record(died_at, view)
+        drop(observed);
+        self.record_exception(died_at, view)
+    }
+
+    /// Writes a failure down, and tells of it.
+    fn record_exception(&self, died_at: Instant, view: ExceptionView) -> ExceptionId {
+        let message = format!("{}: {}: {}", view.actor, view.kind.as_str(), view.message);
+        let event = JobEventView {
+            actor: Some(view.actor.clone()),
+            ..JobEventView::new(JobEventKind::Failed, view.at_ms, message)
+        };
+        let id = self.observed().exceptions.record(died_at, view);
+        self.log(event);
+        self.is_unsaved(Part::Exceptions);
+        id
     }
 
     /// Records the failure of a control actor without its death, or before it.
@@ -223,7 +263,8 @@ impl JobCell {
             message: failure.message.clone(),
             recovery: None,
         };
-        observed.exceptions.record(Instant::now(), view)
+        drop(observed);
+        self.record_exception(Instant::now(), view)
     }
 
     /// Records that the whole process died: the job was running when the data folder was last used, and nobody stopped
@@ -239,7 +280,7 @@ impl JobCell {
                 .to_owned(),
             recovery: None,
         };
-        self.observed().exceptions.record(Instant::now(), view)
+        self.record_exception(Instant::now(), view)
     }
 
     /// Whether the job's master has lived in this process before.
@@ -259,6 +300,7 @@ impl JobCell {
             observed.exceptions.set_restarted(id, None, 0);
         }
         drop(observed);
+        self.is_unsaved(Part::Exceptions);
         services.has_changed();
     }
 
@@ -270,6 +312,7 @@ impl JobCell {
             observed.exceptions.set_running_of(actor);
         }
         drop(observed);
+        self.is_unsaved(Part::Exceptions);
         services.has_changed();
     }
 
@@ -283,6 +326,7 @@ impl JobCell {
 
     pub(super) fn update_exceptions(&self, update: impl FnOnce(&mut Exceptions)) {
         update(&mut self.observed().exceptions);
+        self.is_unsaved(Part::Exceptions);
     }
 
     /// Takes note that a checkpoint was given up as damaged; whether that is news.
@@ -310,7 +354,13 @@ impl JobCell {
     }
 
     pub(crate) fn end_checkpoint(&self, checkpoint: CheckpointId, status: CheckpointStatus) {
+        if let CheckpointStatus::Failed(failure) = &status {
+            let event =
+                self.event(JobEventKind::CheckpointFailed, format!("checkpoint {checkpoint}: {failure}"));
+            self.log(JobEventView { checkpoint: Some(checkpoint), ..event });
+        }
         self.observed().checkpoints.end(checkpoint, status);
+        self.is_unsaved(Part::Checkpoints);
     }
 
     /// Settles what is shown of a dead coordinator's checkpoints; `durable` are those with a manifest.
@@ -327,6 +377,8 @@ impl JobCell {
         if let Some(latest) = latest {
             observed.checkpoints.set_last_completed(latest);
         }
+        drop(observed);
+        self.is_unsaved(Part::Checkpoints);
     }
 
     /// Gives up what is shown as under way though its outcome will not be known.
@@ -335,6 +387,8 @@ impl JobCell {
         for checkpoint in observed.checkpoints.in_progress() {
             observed.checkpoints.end(checkpoint, CheckpointStatus::Failed(failure.clone()));
         }
+        drop(observed);
+        self.is_unsaved(Part::Checkpoints);
     }
 
     /// The slots in which the job has tasks.
@@ -367,6 +421,21 @@ impl JobCell {
             actors: observed.actors(),
             last_completed_checkpoint: observed.checkpoints.last_completed(),
         }
+    }
+
+    /// The states of all subtasks, and the slots that they are in.
+    pub(crate) fn slots(&self, slots: usize) -> Vec<SlotTask> {
+        let observed = self.observed();
+        let in_use =
+            observed.tasks.iter().filter(|(_, task)| task.attempt.is_some() && !task.state().is_terminal());
+        in_use
+            .map(|(subtask, task)| SlotTask {
+                job: self.id,
+                slot: slot_of(*subtask, slots),
+                subtask: *subtask,
+                state: task.state(),
+            })
+            .collect()
     }
 
     /// The ids of the job's actors.
