@@ -1,5 +1,7 @@
 //! What is said of jobs that something holds back, and how their way back from failures is told.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
 mod common;
 
 use std::{

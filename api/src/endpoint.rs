@@ -26,6 +26,7 @@ pub(crate) struct Endpoint {
     pub(crate) answers: Vec<Answered>,
     /// Those of its own, beyond what any endpoint may answer.
     pub(crate) problems: Vec<ProblemKind>,
+    takes_head: bool,
     route: Route,
 }
 
@@ -45,10 +46,6 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let route = match method {
-            Method::GET => web::route().guard(Any(Get()).or(Head())),
-            _ => web::method(method.clone()),
-        };
         Self {
             method,
             path,
@@ -58,7 +55,8 @@ impl Endpoint {
             body: None,
             answers: Vec::new(),
             problems: Vec::new(),
-            route: route.to(handler),
+            takes_head: false,
+            route: web::route().to(handler),
         }
     }
 
@@ -69,7 +67,18 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        Self::new(Method::GET, path, summary, handler)
+        Self { takes_head: true, ..Self::new(Method::GET, path, summary, handler) }
+    }
+
+    /// Answers GET, but not HEAD, with server-sent events.
+    pub(crate) fn stream<F, Args>(path: &'static str, summary: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let endpoint = Self::new(Method::GET, path, summary, handler).answers_with("text/event-stream");
+        Self { takes_head: false, ..endpoint }
     }
 
     /// Answers POST.
@@ -102,6 +111,12 @@ impl Endpoint {
         Self::new(Method::DELETE, path, summary, handler)
     }
 
+    /// Looks at a header.
+    pub(crate) fn header(mut self, name: &'static str, what_for: &'static str) -> Self {
+        self.headers.push((name, what_for));
+        self
+    }
+
     /// Takes the fields of `T` as query parameters.
     pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(T::json_schema);
@@ -127,6 +142,11 @@ impl Endpoint {
     /// Answers with something else than JSON.
     pub(crate) fn answers_with(self, content_type: &'static str) -> Self {
         self.answer(StatusCode::OK, Some(content_type), None, false)
+    }
+
+    /// Answers without a body.
+    pub(crate) fn answers_nothing(self) -> Self {
+        self.answer(StatusCode::NO_CONTENT, None, None, false)
     }
 
     fn answer(
@@ -162,13 +182,16 @@ pub(crate) fn resources(endpoints: Vec<Endpoint>) -> Vec<Resource> {
 fn resource(path: &str, endpoints: Vec<Endpoint>) -> Resource {
     let allowed: Vec<&str> = endpoints
         .iter()
-        .map(|endpoint| if endpoint.method == Method::GET { "GET, HEAD" } else { endpoint.method.as_str() })
+        .map(|endpoint| if endpoint.takes_head { "GET, HEAD" } else { endpoint.method.as_str() })
         .collect();
     let allowed = allowed.join(", ");
     let refuse = move |method: Method| {
         let problem = Problem::method_not_allowed(&method, &allowed);
         async { Err::<HttpResponse, _>(problem) }
     };
-    let routes = endpoints.into_iter().map(|endpoint| endpoint.route);
+    let routes = endpoints.into_iter().map(|Endpoint { method, takes_head, route, .. }| match takes_head {
+        true => route.guard(Any(Get()).or(Head())),
+        false => route.method(method),
+    });
     routes.fold(web::resource(path), Resource::route).default_service(web::to(refuse))
 }

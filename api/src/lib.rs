@@ -6,6 +6,7 @@
 //!
 //! This crate knows the control plane by the [`ControlPlane`] trait alone, and SQL by [`SqlFrontEnd`].
 
+mod caller;
 mod control_plane;
 pub mod dto;
 mod endpoint;
@@ -18,6 +19,7 @@ mod server;
 mod sql;
 mod submission;
 
+pub use caller::CallerName;
 pub use control_plane::{ControlPlane, Reply};
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
 pub use sql::{PreviewOut, SqlFrontEnd};

@@ -45,6 +45,22 @@ pub enum ProblemKind {
     UnsupportedMediaType,
     /// The job has ended already.
     NotCancellable,
+    /// The job is about to end, or its process is.
+    NotRestartable,
+    /// The job has not ended.
+    NotEnded,
+    /// Not all of the job's tasks run.
+    NotRunning,
+    /// The job has no such vertex.
+    UnknownVertex,
+    /// The vertex has no such subtask.
+    UnknownSubtask,
+    /// Nothing is known of such a checkpoint.
+    UnknownCheckpoint,
+    /// The idempotency key came with another body before.
+    IdempotencyKeyReused,
+    /// The server has not taken its jobs up yet.
+    NotReady,
     /// The `Host` is not one of this server's.
     HostNotAllowed,
     /// Another site's page sent this.
@@ -84,6 +100,18 @@ impl ProblemKind {
                 ("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
             }
             Self::NotCancellable => ("not-cancellable", StatusCode::CONFLICT, "Job has ended"),
+            Self::NotRestartable => ("not-restartable", StatusCode::CONFLICT, "Job cannot be restarted now"),
+            Self::NotEnded => ("not-ended", StatusCode::CONFLICT, "Job has not ended"),
+            Self::NotRunning => ("not-running", StatusCode::CONFLICT, "Job is not running"),
+            Self::UnknownVertex => ("unknown-vertex", StatusCode::NOT_FOUND, "Unknown vertex"),
+            Self::UnknownSubtask => ("unknown-subtask", StatusCode::NOT_FOUND, "Unknown subtask"),
+            Self::UnknownCheckpoint => ("unknown-checkpoint", StatusCode::NOT_FOUND, "Unknown checkpoint"),
+            Self::IdempotencyKeyReused => (
+                "idempotency-key-reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Idempotency key was used for something else",
+            ),
+            Self::NotReady => ("not-ready", StatusCode::SERVICE_UNAVAILABLE, "Not ready"),
             Self::HostNotAllowed => ("host-not-allowed", StatusCode::MISDIRECTED_REQUEST, "Host not allowed"),
             Self::CrossOrigin => ("cross-origin", StatusCode::FORBIDDEN, "Cross-origin request"),
             Self::ChaosDisabled => ("chaos-disabled", StatusCode::FORBIDDEN, "Chaos is switched off"),
@@ -220,6 +248,10 @@ impl From<DispatcherError> for Problem {
             DispatcherError::Plan(PlanError::BadArgument { .. }) => ProblemKind::BadArgument,
             DispatcherError::Plan(PlanError::Invalid(_)) => ProblemKind::InvalidProgram,
             DispatcherError::NotCancellable { .. } => ProblemKind::NotCancellable,
+            DispatcherError::NotRestartable { .. } => ProblemKind::NotRestartable,
+            DispatcherError::NotEnded { .. } => ProblemKind::NotEnded,
+            DispatcherError::NotRunning { .. } => ProblemKind::NotRunning,
+            DispatcherError::IdempotencyKeyReused { .. } => ProblemKind::IdempotencyKeyReused,
             DispatcherError::ChaosDisabled => ProblemKind::ChaosDisabled,
             DispatcherError::UnknownActor { .. } => ProblemKind::UnknownActor,
             DispatcherError::ActorNotRunning { .. } => ProblemKind::ActorNotRunning,

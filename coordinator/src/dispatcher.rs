@@ -2,6 +2,8 @@
 //!
 //! It holds nothing of its own: jobs and their masters are in [`Services`], so that its death disturbs no job.
 
+pub(crate) mod requests;
+
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -21,34 +23,50 @@ use tokio::{
 use crate::{
     deadlines,
     handle::DispatcherError,
+    history_store::{self, History},
     job::{
         cell::{JOB_MASTER, JobCell},
         ending,
         master::{self, Cancel, JobMaster, KillChild, Suspend, WorkerEvent},
     },
-    job_store::JobRecord,
+    job_store::{IdempotencyKey, JobRecord},
     services::Services,
     supervisor::{guarded, supervised},
+    view::{Accepted, JobEventKind, JobEventView},
 };
 
 const MASTER_RETRY: Duration = Duration::from_millis(10);
 
+/// How long a submission that is sent again is the same one.
+const IDEMPOTENCY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Accept a job.
-pub(crate) struct Submit(pub(crate) JobSpec);
+pub(crate) struct Submit {
+    pub(crate) spec: JobSpec,
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) by: Option<String>,
+}
 
 impl Message for Submit {
-    type Result = Result<JobId, DispatcherError>;
+    type Result = Result<Accepted, DispatcherError>;
 }
 
 /// Cancel a job.
-pub(crate) struct CancelJob(pub(crate) JobId);
+pub(crate) struct CancelJob {
+    pub(crate) job: JobId,
+    pub(crate) by: Option<String>,
+}
 
 impl Message for CancelJob {
     type Result = Result<(), DispatcherError>;
 }
 
 /// Kill an actor of a job on purpose.
-pub(crate) struct KillActor(pub(crate) JobId, pub(crate) String);
+pub(crate) struct KillActor {
+    pub(crate) job: JobId,
+    pub(crate) actor: String,
+    pub(crate) by: Option<String>,
+}
 
 impl Message for KillActor {
     type Result = Result<(), DispatcherError>;
@@ -90,7 +108,15 @@ impl Dispatcher {
                     unreadable.push(job);
                 }
                 Ok(record) if self.services.job(record.id).is_some() => {}
-                Ok(record) => self.adopt(record),
+                Ok(record) => {
+                    let history = history_store::load(&*self.services.store.0, record.id);
+                    let goes_on = !record.status.is_terminal();
+                    let cell = self.adopt(record, history);
+                    if goes_on {
+                        let what = "the job goes on in a new process";
+                        cell.log(cell.event(JobEventKind::TakenOver, what));
+                    }
+                }
             }
         }
         self.services.set_unreadable_jobs(unreadable);
@@ -98,8 +124,9 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn adopt(&self, record: JobRecord) {
-        let cell = Arc::new(JobCell::new(record.clone()));
+    fn adopt(&self, record: JobRecord, history: History) -> Arc<JobCell> {
+        let cell = Arc::new(JobCell::new(record.clone(), Arc::clone(&self.services.recorder)));
+        cell.restore_history(&self.services, history);
         self.services.add_job(Arc::clone(&cell));
         if !record.status.is_terminal() {
             tracing::info!(job = %record.id, status = record.status.as_str(), "the job goes on");
@@ -107,9 +134,34 @@ impl Dispatcher {
         } else if record.status != JobStatus::Failed && !record.is_cleaned {
             ending::settle(&self.services, &cell, &record);
         }
+        cell
     }
 
-    fn submit(&self, mut spec: JobSpec) -> Result<JobId, DispatcherError> {
+    /// The job that was submitted under this key, if that is not long ago.
+    fn submitted_under(&self, key: &IdempotencyKey) -> Result<Option<JobId>, DispatcherError> {
+        let since_ms = self.services.clock.now_ms() - IDEMPOTENCY_MS;
+        let is_recent = |cell: &Arc<JobCell>| cell.submitted_at_ms > since_ms;
+        for cell in self.services.jobs().iter().filter(|cell| is_recent(cell)) {
+            match cell.idempotency() {
+                Some(known) if known == *key => return Ok(Some(cell.id)),
+                Some(known) if known.key == key.key => {
+                    return Err(DispatcherError::IdempotencyKeyReused { key: known.key, job: cell.id });
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn submit(
+        &self,
+        mut spec: JobSpec,
+        key: Option<IdempotencyKey>,
+        by: Option<String>,
+    ) -> Result<Accepted, DispatcherError> {
+        if let Some(job) = key.as_ref().map_or(Ok(None), |key| self.submitted_under(key))? {
+            return Ok(Accepted { job, is_replay: true });
+        }
         if self.services.is_stopping() {
             let reason = "it takes no jobs while the process is stopping: submit to the next one".to_owned();
             return Err(StoreError(reason).into());
@@ -120,18 +172,21 @@ impl Dispatcher {
             spec.name = name;
         }
         let job = JobId::random();
-        let record = JobRecord::new(job, spec, graph, self.services.clock.now_ms());
+        let record =
+            JobRecord { idempotency: key, ..JobRecord::new(job, spec, graph, self.services.clock.now_ms()) };
         self.services.store.put(&record)?;
         reach(FaultPoint::JobSubmitStored);
         tracing::info!(%job, program = record.spec.program, "a job was accepted");
-        self.adopt(record);
-        Ok(job)
+        let cell = self.adopt(record, History::default());
+        cell.log(JobEventView { by, ..cell.event(JobEventKind::Submitted, "the job was submitted") });
+        Ok(Accepted { job, is_replay: false })
     }
 
     fn kill_actor(
         &self,
         job: JobId,
         actor: String,
+        by: Option<String>,
     ) -> Result<Option<(Arc<JobCell>, KillChild)>, DispatcherError> {
         if !self.services.chaos {
             return Err(DispatcherError::ChaosDisabled);
@@ -144,6 +199,8 @@ impl Dispatcher {
         if cell.status().is_terminal() {
             return Err(DispatcherError::ActorNotRunning { job, status: cell.status(), actor });
         }
+        let event = cell.event(JobEventKind::ActorKilled, format!("{actor} is killed on purpose"));
+        cell.log(JobEventView { by, actor: Some(actor.clone()), ..event });
         if actor == JOB_MASTER {
             cell.with_master(|master| master.kill());
             return Ok(None);
@@ -170,12 +227,13 @@ where
     }
 }
 
-async fn cancel(services: &Services, job: JobId) -> Result<(), DispatcherError> {
+async fn cancel(services: &Services, CancelJob { job, by }: CancelJob) -> Result<(), DispatcherError> {
     let cell = services.job(job).ok_or_else(|| DispatcherError::UnknownJob(job.to_string()))?;
     let not_cancellable = || DispatcherError::NotCancellable { job, status: cell.status() };
     if cell.status().is_terminal() {
         return Err(not_cancellable());
     }
+    cell.log(JobEventView { by, ..cell.event(JobEventKind::CancelRequested, "the job is cancelled") });
     match ask_master(&cell, || Cancel).await? {
         Some(cancelled) => Ok(cancelled?),
         // A master that died after it had stored this very cancel; its successor has carried it out.
@@ -213,27 +271,27 @@ impl Actor for Dispatcher {
 supervised!(Dispatcher);
 
 impl Handler<Submit> for Dispatcher {
-    type Result = Result<JobId, DispatcherError>;
+    type Result = Result<Accepted, DispatcherError>;
 
-    fn handle(&mut self, Submit(spec): Submit, _: &mut Self::Context) -> Self::Result {
-        guarded(&self.watch.recorder(), || self.submit(spec))
+    fn handle(&mut self, Submit { spec, key, by }: Submit, _: &mut Self::Context) -> Self::Result {
+        guarded(&self.watch.recorder(), || self.submit(spec, key, by))
     }
 }
 
 impl Handler<CancelJob> for Dispatcher {
     type Result = ResponseFuture<Result<(), DispatcherError>>;
 
-    fn handle(&mut self, CancelJob(job): CancelJob, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, cancel_job: CancelJob, _: &mut Self::Context) -> Self::Result {
         let services = Arc::clone(&self.services);
-        Box::pin(async move { cancel(&services, job).await })
+        Box::pin(async move { cancel(&services, cancel_job).await })
     }
 }
 
 impl Handler<KillActor> for Dispatcher {
     type Result = ResponseFuture<Result<(), DispatcherError>>;
 
-    fn handle(&mut self, KillActor(job, actor): KillActor, _: &mut Self::Context) -> Self::Result {
-        let child = guarded(&self.watch.recorder(), || self.kill_actor(job, actor));
+    fn handle(&mut self, KillActor { job, actor, by }: KillActor, _: &mut Self::Context) -> Self::Result {
+        let child = guarded(&self.watch.recorder(), || self.kill_actor(job, actor, by));
         Box::pin(async move {
             let Some((cell, KillChild(actor))) = child? else { return Ok(()) };
             match ask_master(&cell, || KillChild(actor.clone())).await? {

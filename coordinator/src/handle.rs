@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use actix::{Handler, Message};
 use headwater_core::{
     execution::ExecutionState,
-    ids::JobId,
+    ids::{JobId, SubtaskId},
     job::{JobSpec, JobStatus, PlanError, ProgramInfo},
     store::StoreError,
 };
@@ -14,11 +14,18 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     deadlines,
-    dispatcher::{CancelJob, Dispatcher, KillActor, Shutdown, Submit},
+    dispatcher::{
+        CancelJob, Dispatcher, KillActor, Shutdown, Submit,
+        requests::{DeleteJob, RestartJob, TriggerCheckpoint},
+    },
     job::cell::JobCell,
+    job_store::IdempotencyKey,
     services::Services,
     supervisor::Child,
-    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary},
+    view::{
+        Accepted, AttemptView, CheckpointView, ClusterOverview, ExceptionView, FeedPage, JobDetails,
+        JobEventView, JobSummary, RestartView, SlotTask, TriggerView,
+    },
 };
 
 /// Why the dispatcher refused.
@@ -37,6 +44,38 @@ pub enum DispatcherError {
         job: JobId,
         /// Its state.
         status: JobStatus,
+    },
+    /// The job is about to end, or its process is.
+    #[error("job {job} is {} and cannot be restarted: wait for its end", status.as_str())]
+    NotRestartable {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        status: JobStatus,
+    },
+    /// Only ended jobs can be deleted.
+    #[error("job {job} is {} and cannot be deleted: cancel it first", status.as_str())]
+    NotEnded {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        status: JobStatus,
+    },
+    /// Not all tasks of the job run, so that it cannot be checkpointed.
+    #[error("job {job} is {}, and its tasks are not all running: no checkpoint can be taken now", status.as_str())]
+    NotRunning {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        status: JobStatus,
+    },
+    /// The same key came with another body.
+    #[error("the idempotency key `{key}` was used for another submission, which became job {job}")]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+        /// The job.
+        job: JobId,
     },
     /// Actors may not be killed here.
     #[error("actors can only be killed on a server that was started with --chaos")]
@@ -83,17 +122,66 @@ impl DispatcherHandle {
 
     /// Accepts a job: durable before this returns.
     pub async fn submit(&self, spec: JobSpec) -> Result<JobId, DispatcherError> {
-        self.ask(Submit(spec)).await?
+        Ok(self.submit_once(spec, None, None).await?.job)
+    }
+
+    /// Accepts a job, and for the same key the same job within a day; a key with another body is refused. `by` is who
+    /// wants it, if that is known, here and below.
+    pub async fn submit_once(
+        &self,
+        spec: JobSpec,
+        key: Option<IdempotencyKey>,
+        by: Option<String>,
+    ) -> Result<Accepted, DispatcherError> {
+        self.ask(Submit { spec, key, by }).await?
     }
 
     /// Starts to cancel a job.
     pub async fn cancel(&self, job: JobId) -> Result<(), DispatcherError> {
-        self.ask(CancelJob(job)).await?
+        self.cancel_by(job, None).await
+    }
+
+    /// Starts to cancel a job.
+    pub async fn cancel_by(&self, job: JobId, by: Option<String>) -> Result<(), DispatcherError> {
+        self.ask(CancelJob { job, by }).await?
     }
 
     /// Kills an actor on purpose.
     pub async fn kill_actor(&self, job: JobId, actor: &str) -> Result<(), DispatcherError> {
-        self.ask(KillActor(job, actor.to_owned())).await?
+        self.kill_actor_by(job, actor, None).await
+    }
+
+    /// Kills an actor on purpose.
+    pub async fn kill_actor_by(
+        &self,
+        job: JobId,
+        actor: &str,
+        by: Option<String>,
+    ) -> Result<(), DispatcherError> {
+        self.ask(KillActor { job, actor: actor.to_owned(), by }).await?
+    }
+
+    /// Restarts a running or failed job from its newest completed checkpoint; one that finished or was cancelled is
+    /// submitted again, and is another job.
+    pub async fn restart(&self, job: JobId, by: Option<String>) -> Result<RestartView, DispatcherError> {
+        self.cell(job).await?;
+        self.ask(RestartJob { job, by }).await?
+    }
+
+    /// Forgets a job that has ended, and removes all that is kept of it but its output.
+    pub async fn delete(&self, job: JobId, by: Option<String>) -> Result<(), DispatcherError> {
+        self.cell(job).await?;
+        self.ask(DeleteJob { job, by }).await?
+    }
+
+    /// Takes a checkpoint of a job now, unless one is under way.
+    pub async fn trigger_checkpoint(
+        &self,
+        job: JobId,
+        by: Option<String>,
+    ) -> Result<TriggerView, DispatcherError> {
+        self.cell(job).await?;
+        self.ask(TriggerCheckpoint { job, by }).await?
     }
 
     /// Kills the dispatcher itself on purpose, if that is allowed here; its supervisor brings it back.
@@ -123,6 +211,37 @@ impl DispatcherHandle {
     /// A job's failures, newest first.
     pub async fn exceptions(&self, job: JobId) -> Result<Vec<ExceptionView>, DispatcherError> {
         Ok(self.cell(job).await?.exceptions())
+    }
+
+    /// What happened to a job, oldest first.
+    pub async fn events(&self, job: JobId) -> Result<Vec<JobEventView>, DispatcherError> {
+        Ok(self.cell(job).await?.events())
+    }
+
+    /// The attempts at a subtask, newest first; `None` if the job has no such subtask.
+    pub async fn attempts(
+        &self,
+        job: JobId,
+        subtask: SubtaskId,
+    ) -> Result<Option<Vec<AttemptView>>, DispatcherError> {
+        Ok(self.cell(job).await?.attempts(subtask))
+    }
+
+    /// What happened to all jobs after the event of this number.
+    pub fn told_since(&self, number: u64) -> FeedPage {
+        self.services.recorder.told_since(number)
+    }
+
+    /// The tasks in all slots.
+    pub async fn slots(&self) -> Result<Vec<SlotTask>, DispatcherError> {
+        self.are_jobs_adopted().await?;
+        let slots = self.services.worker.slots();
+        Ok(self.services.jobs().iter().flat_map(|cell| cell.slots(slots)).collect())
+    }
+
+    /// Whether all stored jobs have been taken up and new ones are, too.
+    pub fn is_ready(&self) -> bool {
+        self.services.is_adopted() && !self.services.is_stopping()
     }
 
     /// The whole of it.

@@ -2,7 +2,8 @@
 //!
 //! Keys: `job/<id>` holds a [`JobRecord`], written by the job's master alone once it was submitted;
 //! `next-checkpoint/<id>` holds the number of the job's next checkpoint, written by its checkpoint coordinator alone;
-//! `last-checkpoint/<id>` holds that of its newest completed one, so that it is missed if it is gone.
+//! `last-checkpoint/<id>` holds that of its newest completed one, so that it is missed if it is gone. What is under
+//! `history/` is in [`history_store`].
 
 use std::sync::Arc;
 
@@ -17,9 +18,11 @@ use headwater_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::view::UnreadableJob;
+use crate::{history_store, view::UnreadableJob};
 
-const RECORD_VERSION: u16 = 2;
+const RECORD_VERSION: u16 = 3;
+/// The one before, which had no idempotency key.
+const OLD_RECORD_VERSION: u16 = 2;
 const RECORDS: &str = "job/";
 
 /// A job as it is stored.
@@ -40,6 +43,18 @@ pub(crate) struct JobRecord {
     pub(crate) final_states: Vec<ExecutionState>,
     /// Whether what an ended job leaves behind was removed.
     pub(crate) is_cleaned: bool,
+    /// What it was submitted under. Stored after all else, where records of the old version end.
+    #[serde(skip)]
+    pub(crate) idempotency: Option<IdempotencyKey>,
+}
+
+/// What makes a submission that is sent again the same one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct IdempotencyKey {
+    /// Chosen by the client.
+    pub key: String,
+    /// The hash of the request's body.
+    pub body_hash: u64,
 }
 
 impl JobRecord {
@@ -57,6 +72,7 @@ impl JobRecord {
             root_cause: None,
             final_states: Vec::new(),
             is_cleaned: false,
+            idempotency: None,
         }
     }
 }
@@ -67,8 +83,8 @@ pub(crate) struct JobStore(pub(crate) Arc<dyn DurableStore>);
 
 impl JobStore {
     pub(crate) fn put(&self, record: &JobRecord) -> Result<(), StoreError> {
-        let bytes =
-            codec::encode(&(RECORD_VERSION, record)).map_err(|error| StoreError(error.to_string()))?;
+        let bytes = codec::encode(&(RECORD_VERSION, record, &record.idempotency))
+            .map_err(|error| StoreError(error.to_string()))?;
         self.0.put(&record_key(record.id), &bytes)
     }
 
@@ -89,6 +105,7 @@ impl JobStore {
 
     /// Forgets a job altogether.
     pub(crate) fn delete(&self, job: JobId) -> Result<(), StoreError> {
+        history_store::delete(&*self.0, job)?;
         self.0.delete(&last_checkpoint_key(job))?;
         self.0.delete(&next_checkpoint_key(job))?;
         self.0.delete(&record_key(job))
@@ -141,8 +158,16 @@ fn last_checkpoint_key(job: JobId) -> String {
 fn decode_record(key: &str, bytes: &[u8]) -> Result<JobRecord, StoreError> {
     let wrong = |reason: String| StoreError(format!("the record `{key}` cannot be read: {reason}"));
     let (version, used) = codec::decode_prefix::<u16>(bytes).map_err(|error| wrong(error.to_string()))?;
-    if version != RECORD_VERSION {
-        return Err(wrong(format!("expected version {RECORD_VERSION}, found {version}")));
-    }
-    codec::decode(&bytes[used..]).map_err(|error| wrong(error.to_string()))
+    let rest = &bytes[used..];
+    let decoded = match version {
+        OLD_RECORD_VERSION => codec::decode(rest),
+        RECORD_VERSION => codec::decode(rest)
+            .map(|(record, idempotency): (JobRecord, _)| JobRecord { idempotency, ..record }),
+        _ => {
+            let expected =
+                format!("expected version {OLD_RECORD_VERSION} or {RECORD_VERSION}, found {version}");
+            return Err(wrong(expected));
+        }
+    };
+    decoded.map_err(|error| wrong(error.to_string()))
 }

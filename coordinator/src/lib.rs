@@ -12,8 +12,10 @@ mod checkpoint;
 mod deadlines;
 mod dispatcher;
 pub mod handle;
+mod history_store;
 mod job;
 mod job_store;
+mod recorder;
 mod services;
 mod supervisor;
 pub mod view;
@@ -29,12 +31,12 @@ use headwater_core::{
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub use crate::handle::DispatcherHandle;
 use crate::{
     dispatcher::Dispatcher,
     services::Services,
     supervisor::{Notice, supervise},
 };
+pub use crate::{handle::DispatcherHandle, job_store::IdempotencyKey};
 
 /// What the control plane works with.
 pub struct CoordinatorConfig {
@@ -70,6 +72,7 @@ pub fn start(config: CoordinatorConfig, events: UnboundedReceiver<FromWorker>) -
             ),
         },
     );
+    actix::spawn(history_store::keep_saved(Arc::clone(&services)));
     let dispatcher = Arc::new(dispatcher);
     let alive = Arc::clone(&dispatcher);
     let pump = dispatcher::pump(Arc::clone(&services), events);

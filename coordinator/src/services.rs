@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     CoordinatorConfig, checkpoint::lifecycle::Moment, job::cell::JobCell, job_store::JobStore,
-    supervisor::lock, view::UnreadableJob,
+    recorder::Recorder, supervisor::lock, view::UnreadableJob,
 };
 
 /// Ended jobs that are kept as history.
@@ -37,6 +37,7 @@ pub(crate) struct Services {
     pub(crate) chaos: bool,
     pub(crate) started_at_ms: TimestampMs,
     pub(crate) changes: watch::Sender<u64>,
+    pub(crate) recorder: Arc<Recorder>,
     is_adopted: watch::Sender<bool>,
     is_stopping: AtomicBool,
     origin: Instant,
@@ -52,6 +53,7 @@ impl Services {
             worker: config.worker,
             catalog: config.catalog,
             started_at_ms: config.clock.now_ms(),
+            recorder: Arc::new(Recorder::new(Arc::clone(&config.clock))),
             clock: config.clock,
             chaos: config.chaos,
             changes: watch::Sender::new(0),
@@ -83,6 +85,10 @@ impl Services {
     /// Every stored job is known here.
     pub(crate) fn set_adopted(&self) {
         self.is_adopted.send_replace(true);
+    }
+
+    pub(crate) fn is_adopted(&self) -> bool {
+        *self.is_adopted.borrow()
     }
 
     pub(crate) async fn wait_until_adopted(&self) {
@@ -121,6 +127,12 @@ impl Services {
 
     pub(crate) fn add_job(&self, cell: Arc<JobCell>) {
         lock(&self.jobs).insert(cell.id, cell);
+        self.has_changed();
+    }
+
+    /// Takes a job out, for the caller to remove what is kept of it.
+    pub(crate) fn take_job(&self, job: JobId) {
+        lock(&self.jobs).remove(&job);
         self.has_changed();
     }
 

@@ -1,5 +1,7 @@
 //! What the control plane shows of itself: plain values, read by REST and the page.
 
+use std::sync::Arc;
+
 use headwater_core::{
     checkpoint::CheckpointFailure,
     execution::{ExecutionState, FailureKind, TaskMetrics},
@@ -8,6 +10,7 @@ use headwater_core::{
     job::{JobSpec, JobStatus},
     time::TimestampMs,
 };
+use serde::{Deserialize, Serialize};
 
 /// The whole of it, at a glance.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +175,7 @@ pub struct ActorView {
 }
 
 /// Where a checkpoint is in its life.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CheckpointStatus {
     /// Waiting for acknowledgements, or its manifest is being written.
     InProgress,
@@ -183,7 +186,7 @@ pub enum CheckpointStatus {
 }
 
 /// One checkpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointView {
     /// Its id.
     pub id: CheckpointId,
@@ -211,10 +214,198 @@ pub struct CheckpointView {
     pub alignment_us_max: u64,
     /// Whether it commits the end of the job's input.
     pub is_final: bool,
+    /// What each subtask had to do with it; of older checkpoints it is not kept.
+    pub subtasks: Arc<[CheckpointSubtaskView]>,
+}
+
+/// A subtask's part in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointSubtaskView {
+    /// Which subtask.
+    pub subtask: SubtaskId,
+    /// The attempt at it that took part.
+    pub attempt: u32,
+    /// What it acknowledged; `None` until it has.
+    pub ack: Option<CheckpointAckView>,
+}
+
+/// An acknowledgement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointAckView {
+    /// When it came.
+    pub at_ms: TimestampMs,
+    /// How long the task stood still, in microseconds.
+    pub sync_us: u64,
+    /// The asynchronous part, in microseconds.
+    pub async_us: u64,
+    /// From the first barrier to the last, in microseconds.
+    pub alignment_us: u64,
+    /// Bytes of state that the snapshot stands for.
+    pub state_bytes: u64,
+    /// Bytes written for it.
+    pub new_bytes: u64,
+}
+
+/// An attempt at a subtask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptView {
+    /// Counted from 0 in each process.
+    pub number: u32,
+    /// Its state.
+    pub state: ExecutionState,
+    /// When it was sent to the worker.
+    pub deployed_at_ms: TimestampMs,
+    /// When it was first running.
+    pub running_at_ms: Option<TimestampMs>,
+    /// When it ended.
+    pub ended_at_ms: Option<TimestampMs>,
+    /// The checkpoint that it went on from; `None` is the beginning.
+    pub restored_checkpoint: Option<CheckpointId>,
+    /// Of what it died.
+    pub failure: Option<String>,
+}
+
+/// A task in a slot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotTask {
+    /// The slot.
+    pub slot: usize,
+    /// The task's job.
+    pub job: JobId,
+    /// The task.
+    pub subtask: SubtaskId,
+    /// Its state.
+    pub state: ExecutionState,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobEventKind {
+    /// It was accepted.
+    Submitted,
+    /// It goes on in a new process.
+    TakenOver,
+    /// Its state is another.
+    StateChanged,
+    /// An actor of it died.
+    Failed,
+    /// Tasks of it go on from a checkpoint, or begin anew.
+    Restarted,
+    /// A checkpoint was asked for.
+    CheckpointTriggered,
+    /// A checkpoint was given up.
+    CheckpointFailed,
+    /// It was to be cancelled.
+    CancelRequested,
+    /// It was to be restarted.
+    RestartRequested,
+    /// An actor of it was killed on purpose.
+    ActorKilled,
+    /// It was deleted.
+    Deleted,
+}
+
+impl JobEventKind {
+    /// The name that users see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::TakenOver => "taken-over",
+            Self::StateChanged => "state-changed",
+            Self::Failed => "failed",
+            Self::Restarted => "restarted",
+            Self::CheckpointTriggered => "checkpoint-triggered",
+            Self::CheckpointFailed => "checkpoint-failed",
+            Self::CancelRequested => "cancel-requested",
+            Self::RestartRequested => "restart-requested",
+            Self::ActorKilled => "actor-killed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Something that happened to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobEventView {
+    /// Its number within the job, from 1.
+    pub id: u64,
+    /// When it happened.
+    pub at_ms: TimestampMs,
+    /// What it is.
+    pub kind: JobEventKind,
+    /// What happened, for people.
+    pub message: String,
+    /// Who wanted it, if that is known.
+    pub by: Option<String>,
+    /// The actor that it is about.
+    pub actor: Option<String>,
+    /// The checkpoint that it is about.
+    pub checkpoint: Option<CheckpointId>,
+    /// The job's new state.
+    pub state: Option<JobStatus>,
+}
+
+impl JobEventView {
+    /// An event that is not numbered yet and about nothing in particular.
+    pub fn new(kind: JobEventKind, at_ms: TimestampMs, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { id: 0, at_ms, kind, message, by: None, actor: None, checkpoint: None, state: None }
+    }
+}
+
+/// An event of any job, in the order in which they were told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedEvent {
+    /// Its number among all events of this process, from 1.
+    pub number: u64,
+    /// The job.
+    pub job: JobId,
+    /// What happened to it.
+    pub event: JobEventView,
+}
+
+/// Events after a certain one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedPage {
+    /// When the process began that numbers them.
+    pub process: TimestampMs,
+    /// The number of the newest event.
+    pub newest: u64,
+    /// How many that were asked for are no longer known.
+    pub missed: u64,
+    /// Oldest first.
+    pub events: Vec<FeedEvent>,
+}
+
+/// A job that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub job: JobId,
+    /// Whether it had been accepted before, under the same idempotency key.
+    pub is_replay: bool,
+}
+
+/// A restart that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartView {
+    /// The job that runs: another one if nothing is kept of the one that ended.
+    pub job: JobId,
+    /// The checkpoint that it is expected to go on from; `None` is the beginning.
+    pub checkpoint: Option<CheckpointId>,
+}
+
+/// A checkpoint that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TriggerView {
+    /// Its number.
+    pub checkpoint: CheckpointId,
+    /// Whether it was under way before.
+    pub was_under_way: bool,
 }
 
 /// A failure and what came of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExceptionView {
     /// When the actor died.
     pub at_ms: TimestampMs,
@@ -236,7 +427,7 @@ pub struct ExceptionView {
 }
 
 /// How the job came back from a failure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryView {
     /// The checkpoint that it went back to; `None` is the beginning. Not set for an actor that holds no data.
     pub restored_checkpoint: Option<CheckpointId>,

@@ -64,6 +64,21 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Initializing,
+        Self::Created,
+        Self::Running,
+        Self::Failing,
+        Self::Failed,
+        Self::Cancelling,
+        Self::Canceled,
+        Self::Finished,
+        Self::Restarting,
+        Self::Suspended,
+        Self::Reconciling,
+    ];
+
     /// Whether the job has ended and will never run again.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Failed | Self::Canceled | Self::Finished)

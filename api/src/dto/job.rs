@@ -277,12 +277,16 @@ impl Subtask {
 
 impl Edge {
     fn of(edge: &JobEdge) -> Self {
-        let partitioning = match edge.partitioning {
-            Partitioning::Forward => "FORWARD",
-            Partitioning::Rebalance => "REBALANCE",
-            Partitioning::Hash => "HASH",
-        };
-        Self { from: edge.from.to_string(), to: edge.to.to_string(), partitioning: partitioning.to_owned() }
+        let partitioning = partitioning(edge).to_owned();
+        Self { from: edge.from.to_string(), to: edge.to.to_string(), partitioning }
+    }
+}
+
+pub(super) fn partitioning(edge: &JobEdge) -> &'static str {
+    match edge.partitioning {
+        Partitioning::Forward => "FORWARD",
+        Partitioning::Rebalance => "REBALANCE",
+        Partitioning::Hash => "HASH",
     }
 }
 
@@ -300,7 +304,7 @@ impl Actor {
     }
 }
 
-fn vertex_kind(kind: VertexKind) -> &'static str {
+pub(super) fn vertex_kind(kind: VertexKind) -> &'static str {
     match kind {
         VertexKind::Source => "source",
         VertexKind::Operator => "operator",

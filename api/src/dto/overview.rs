@@ -41,8 +41,39 @@ pub struct Overview {
 pub struct Jobs {
     /// Newest first.
     pub jobs: Vec<JobSummary>,
+    /// How many jobs fit, on all pages.
+    pub total: usize,
+    /// What to ask for as `after` to get the next page; `null` if this is the last.
+    pub next: Option<String>,
     /// Jobs that are stored but cannot be read: they do not run, and what is kept of them is left alone.
     pub unreadable_jobs: Vec<UnreadableJob>,
+}
+
+/// `GET /slots`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Slots {
+    /// By number.
+    pub slots: Vec<Slot>,
+}
+
+/// A slot: a thread of a worker.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Slot {
+    /// Its number, from 0.
+    pub slot: usize,
+    /// What is in it.
+    pub tasks: Vec<SlotTask>,
+}
+
+/// A task in a slot.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SlotTask {
+    /// Its job's id.
+    pub job: String,
+    /// The subtask, e.g. `v0-1`.
+    pub subtask: String,
+    /// Its state.
+    pub state: String,
 }
 
 /// A job whose record in the job store is damaged.
@@ -104,18 +135,24 @@ impl Overview {
     }
 }
 
-impl Jobs {
-    /// The jobs in `overview`.
-    pub fn of(overview: &view::ClusterOverview, now_ms: TimestampMs) -> Self {
-        Self {
-            jobs: overview.jobs.iter().map(|job| JobSummary::of(job, now_ms)).collect(),
-            unreadable_jobs: overview.unreadable_jobs.iter().map(UnreadableJob::of).collect(),
-        }
+impl Slots {
+    /// The tasks in each of so many slots.
+    pub fn of(total: usize, tasks: &[view::SlotTask]) -> Self {
+        let of_slot = |slot| {
+            let tasks = tasks.iter().filter(|task| task.slot == slot).map(|task| SlotTask {
+                job: task.job.to_string(),
+                subtask: task.subtask.to_string(),
+                state: task.state.as_str().to_owned(),
+            });
+            Slot { slot, tasks: tasks.collect() }
+        };
+        Self { slots: (0..total).map(of_slot).collect() }
     }
 }
 
 impl UnreadableJob {
-    fn of(job: &view::UnreadableJob) -> Self {
+    /// What clients see of `job`.
+    pub fn of(job: &view::UnreadableJob) -> Self {
         Self { id: job.id.clone(), reason: job.reason.clone() }
     }
 }

@@ -1,20 +1,21 @@
-//! Jobs: submit, list, look at, cancel.
-
-use std::collections::BTreeMap;
+//! Jobs: submit, list, look at, change.
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
+use headwater_coordinator::{IdempotencyKey, view::JobSummary};
 use headwater_core::{
-    job::JobSpec,
+    job::{JobSpec, JobStatus},
+    key_group::hash_key,
     options::nearest,
     time::{Clock, SystemClock},
 };
 
-use super::{Answer, Control, job_id, read_body};
+use super::{API, Answer, Control, job_id, read_body};
 use crate::{
+    caller::Caller,
     dto,
     endpoint::Endpoint,
     problem::{Problem, ProblemKind},
@@ -22,13 +23,30 @@ use crate::{
     submission,
 };
 
+const PAGE_JOBS_DEFAULT: u32 = 100;
+const PAGE_JOBS_MAX: u32 = 1_000;
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const IDEMPOTENCY_KEY_MAX: usize = 255;
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use ProblemKind as Kind;
-    let wrong_submission =
-        [Kind::UnknownProgram, Kind::BadArgument, Kind::InvalidProgram, Kind::BadOption, Kind::InvalidSql];
+    let wrong_submission = [
+        Kind::UnknownProgram,
+        Kind::BadArgument,
+        Kind::InvalidProgram,
+        Kind::BadOption,
+        Kind::InvalidSql,
+        Kind::IdempotencyKeyReused,
+    ];
     vec![
-        Endpoint::get("/jobs", "List the jobs, newest first", list).answers::<dto::Jobs>(StatusCode::OK),
+        Endpoint::get("/jobs", "List the jobs, newest first", list)
+            .query::<dto::JobFilter>()
+            .answers::<dto::Jobs>(StatusCode::OK),
         Endpoint::post("/jobs", "Submit a job", submit)
+            .header(
+                IDEMPOTENCY_KEY,
+                "Whatever is sent again with the same key within a day is the same job: 1 to 255 visible ASCII characters.",
+            )
             .body::<dto::Submission>()
             .answers_at::<dto::Submitted>(StatusCode::CREATED)
             .problems(&wrong_submission),
@@ -37,8 +55,17 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .query::<dto::Change>()
             .answers::<dto::Submitted>(StatusCode::ACCEPTED)
             .problems(&[Kind::NotCancellable]),
+        Endpoint::delete("/jobs/{id}", "Delete a job that has ended", delete)
+            .answers_nothing()
+            .problems(&[Kind::NotEnded]),
+        Endpoint::post("/jobs/{id}/restart", "Restart a job from its newest checkpoint", restart)
+            .answers_at::<dto::Restarted>(StatusCode::ACCEPTED)
+            .problems(&[Kind::NotRestartable, Kind::InvalidProgram, Kind::UnknownProgram, Kind::BadArgument]),
         Endpoint::get("/jobs/{id}/exceptions", "List a job's failures, newest first", exceptions)
             .answers::<dto::Exceptions>(StatusCode::OK),
+        Endpoint::get("/jobs/{id}/events", "List what happened to a job, newest first", events)
+            .query::<dto::EventFilter>()
+            .answers::<dto::LogEvents>(StatusCode::OK),
         Endpoint::delete("/jobs/{id}/actors/{actor}", "Kill an actor, to see the job come back", kill_actor)
             .answers::<dto::KilledActor>(StatusCode::ACCEPTED)
             .problems(&[Kind::UnknownActor, Kind::ActorNotRunning, Kind::ChaosDisabled]),
@@ -48,18 +75,40 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn submit(
     control: Control,
     front_end: FrontEnd,
+    caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Answer {
     let body = read_body(&request, payload).await?;
     let spec = submission::parse(&body)?;
-    let id = match control.submit(spec.clone()).await {
-        Ok(id) => id,
+    let key = idempotency_key(&request, &body)?;
+    let accepted = match control.submit(spec.clone(), key, caller.0).await {
+        Ok(accepted) => accepted,
         Err(error) => return Err(refusal(error.into(), spec, &control, front_end).await),
     };
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/v1/jobs/{id}")))
-        .json(dto::Submitted { id: id.to_string() }))
+    let mut answer = HttpResponse::Created();
+    answer.insert_header((header::LOCATION, format!("{API}/jobs/{}", accepted.job)));
+    if accepted.is_replay {
+        answer.insert_header(("Idempotent-Replayed", "true"));
+    }
+    Ok(answer.json(dto::Submitted { id: accepted.job.to_string() }))
+}
+
+/// The request's key, and a hash of its body that does not depend on how the JSON is written.
+fn idempotency_key(request: &HttpRequest, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(key) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let is_usable = |key: &&str| {
+        (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let Some(key) = key.to_str().ok().filter(is_usable) else {
+        let detail = format!(
+            "header `{IDEMPOTENCY_KEY}`: expected 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters, such as a UUID"
+        );
+        return Err(Problem::new(ProblemKind::InvalidRequest, detail));
+    };
+    let value: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| Problem::new(ProblemKind::MalformedJson, error.to_string()))?;
+    Ok(Some(IdempotencyKey { key: key.to_owned(), body_hash: hash_key(value.to_string().as_str()) }))
 }
 
 /// Adds to a refused submission's problem what is known beyond it.
@@ -80,9 +129,61 @@ async fn refusal(problem: Problem, spec: JobSpec, control: &Control, front_end: 
     }
 }
 
-async fn list(control: Control) -> Answer {
+async fn list(control: Control, filter: web::Query<dto::JobFilter>) -> Answer {
+    let now_ms = SystemClock.now_ms();
+    let limit = filter.limit.unwrap_or(PAGE_JOBS_DEFAULT);
+    if !(1..=PAGE_JOBS_MAX).contains(&limit) {
+        return Err(wrong_filter("limit", &format!("1 to {PAGE_JOBS_MAX}"), &limit.to_string()));
+    }
+    let states = filter.state.as_deref().map(states).transpose()?;
+    let name = filter.name.as_deref().map(str::to_lowercase);
     let overview = control.overview().await?;
-    Ok(HttpResponse::Ok().json(dto::Jobs::of(&overview, SystemClock.now_ms())))
+    let fits = |job: &&JobSummary| {
+        states.as_ref().is_none_or(|states| states.contains(&job.status))
+            && name.as_ref().is_none_or(|name| job.name.to_lowercase().contains(name))
+    };
+    let fitting: Vec<&JobSummary> = overview.jobs.iter().filter(fits).collect();
+    let skipped = match &filter.after {
+        None => 0,
+        Some(after) => skipped(&overview.jobs, &fitting, after)?,
+    };
+    let page: Vec<&JobSummary> = fitting[skipped..].iter().copied().take(limit as usize).collect();
+    let is_last = skipped + page.len() == fitting.len();
+    Ok(HttpResponse::Ok().json(dto::Jobs {
+        jobs: page.iter().map(|job| dto::JobSummary::of(job, now_ms)).collect(),
+        total: fitting.len(),
+        next: page.last().filter(|_| !is_last).map(|last| last.id.to_string()),
+        unreadable_jobs: overview.unreadable_jobs.iter().map(dto::UnreadableJob::of).collect(),
+    }))
+}
+
+/// How many of the fitting jobs come up to the one with the id `after`, which need not fit itself.
+fn skipped(jobs: &[JobSummary], fitting: &[&JobSummary], after: &str) -> Result<usize, Problem> {
+    let gone = || {
+        wrong_filter("after", "the id of a job in the list", after)
+            .hint("if that job was deleted, begin again without `after`")
+    };
+    let id = job_id(after).map_err(|_| gone())?;
+    let last = jobs.iter().find(|job| job.id == id).ok_or_else(gone)?;
+    let place = |job: &JobSummary| std::cmp::Reverse((job.submitted_at_ms, job.id));
+    Ok(fitting.partition_point(|job| place(job) <= place(last)))
+}
+
+/// Reads states by comma.
+fn states(text: &str) -> Result<Vec<JobStatus>, Problem> {
+    let state = |name: &str| {
+        let known = JobStatus::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(name));
+        known.ok_or_else(|| {
+            let names = JobStatus::ALL.map(JobStatus::as_str).join(", ");
+            wrong_filter("state", &format!("some of {names}"), name)
+        })
+    };
+    text.split(',').map(str::trim).map(state).collect()
+}
+
+fn wrong_filter(parameter: &str, expected: &str, found: &str) -> Problem {
+    let detail = format!("query parameter `{parameter}`: expected {expected}, found `{found}`");
+    Problem::new(ProblemKind::InvalidRequest, detail)
 }
 
 async fn job(control: Control, id: web::Path<String>) -> Answer {
@@ -92,20 +193,27 @@ async fn job(control: Control, id: web::Path<String>) -> Answer {
 
 async fn cancel(
     control: Control,
+    caller: Caller,
     id: web::Path<String>,
-    query: web::Query<BTreeMap<String, String>>,
+    change: web::Query<dto::Change>,
 ) -> Answer {
     let job = job_id(&id)?;
-    match query.get("mode").map(String::as_str) {
-        Some("cancel") => {
-            control.cancel(job).await?;
-            Ok(HttpResponse::Accepted().json(dto::Submitted { id: job.to_string() }))
-        }
-        found => Err(Problem::new(
-            ProblemKind::InvalidRequest,
-            format!("query parameter `mode`: expected `cancel`, found `{}`", found.unwrap_or_default()),
-        )),
-    }
+    let dto::ChangeMode::Cancel = change.mode;
+    control.cancel(job, caller.0).await?;
+    Ok(HttpResponse::Accepted().json(dto::Submitted { id: job.to_string() }))
+}
+
+async fn delete(control: Control, caller: Caller, id: web::Path<String>) -> Answer {
+    control.delete(job_id(&id)?, caller.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn restart(control: Control, caller: Caller, id: web::Path<String>) -> Answer {
+    let job = job_id(&id)?;
+    let restarted = control.restart(job, caller.0).await?;
+    Ok(HttpResponse::Accepted()
+        .insert_header((header::LOCATION, format!("{API}/jobs/{}", restarted.job)))
+        .json(dto::Restarted::of(job, &restarted)))
 }
 
 async fn exceptions(control: Control, id: web::Path<String>) -> Answer {
@@ -113,8 +221,17 @@ async fn exceptions(control: Control, id: web::Path<String>) -> Answer {
     Ok(HttpResponse::Ok().json(dto::Exceptions::of(&exceptions)))
 }
 
-async fn kill_actor(control: Control, path: web::Path<(String, String)>) -> Answer {
+async fn events(control: Control, id: web::Path<String>, filter: web::Query<dto::EventFilter>) -> Answer {
+    let job = job_id(&id)?;
+    let events = control.events(job).await?;
+    let is_wanted = |id: u64| filter.after.is_none_or(|after| id > after);
+    let wanted = events.iter().rev().filter(|event| is_wanted(event.id));
+    let events = wanted.map(|event| dto::LogEvent::of(job, event)).collect();
+    Ok(HttpResponse::Ok().json(dto::LogEvents { events }))
+}
+
+async fn kill_actor(control: Control, caller: Caller, path: web::Path<(String, String)>) -> Answer {
     let (id, actor) = path.into_inner();
-    control.kill_actor(job_id(&id)?, &actor).await?;
+    control.kill_actor(job_id(&id)?, &actor, caller.0).await?;
     Ok(HttpResponse::Accepted().json(dto::KilledActor { actor }))
 }

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod cluster;
+mod graph;
 mod jobs;
 mod why;
 
@@ -32,10 +33,17 @@ pub(crate) const API: &str = "/api/v1";
 
 /// All that is below [`API`]. Of two paths that fit a request, the first takes it.
 pub(crate) fn below_api() -> Vec<Endpoint> {
-    [jobs::endpoints(), checkpoints::endpoints(), cluster::endpoints(), sql::endpoints(), why::endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        jobs::endpoints(),
+        graph::endpoints(),
+        checkpoints::endpoints(),
+        cluster::endpoints(),
+        sql::endpoints(),
+        why::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What is for machines that know nothing of the API: probes.

@@ -4,6 +4,7 @@
 mod browser;
 mod fake;
 mod http;
+mod jobs;
 mod openapi;
 mod page;
 mod rest;

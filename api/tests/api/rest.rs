@@ -206,7 +206,7 @@ fn other_sites_cannot_reach_the_server_through_a_browser() {
 fn a_dispatcher_that_does_not_answer_in_time_is_503() {
     let server = TestServer::start(false);
     server.fake.time_out();
-    for path in ["/api/v1/jobs", "/api/v1/overview", "/readyz"] {
+    for path in ["/api/v1/jobs", "/api/v1/overview", "/api/v1/slots"] {
         let answer = server.get(path);
         assert!(answer.problem(503, "dispatcher-timeout").contains("5000 ms"));
         assert_eq!(answer.header("retry-after"), "1");

@@ -28,7 +28,7 @@ use crate::{
     },
     services::Services,
     supervisor::{guarded, supervised},
-    view::CheckpointStatus,
+    view::{CheckpointStatus, TriggerView},
 };
 
 const LOAD_TRIES_MAX: u32 = 10;
@@ -38,6 +38,13 @@ pub(crate) struct CheckpointEvent(pub(crate) Event);
 
 impl Message for CheckpointEvent {
     type Result = ();
+}
+
+/// Take a checkpoint now. `None`: the job's tasks are not all running.
+pub(crate) struct TriggerNow;
+
+impl Message for TriggerNow {
+    type Result = Option<TriggerView>;
 }
 
 pub(crate) struct CheckpointCoordinator {
@@ -123,6 +130,16 @@ impl CheckpointCoordinator {
             }
         }
         self.services.has_changed();
+    }
+
+    fn trigger_now(&mut self, ctx: &mut Context<Self>) -> Option<TriggerView> {
+        let lifecycle = self.lifecycle.as_ref().filter(|lifecycle| lifecycle.can_trigger())?;
+        if let Some(pending) = lifecycle.pending() {
+            return Some(TriggerView { checkpoint: pending.id, was_under_way: true });
+        }
+        self.step_unguarded(Event::TriggerDue, ctx);
+        let checkpoint = self.lifecycle.as_ref()?.pending()?.id;
+        Some(TriggerView { checkpoint, was_under_way: false })
     }
 
     /// Carries an effect out; what comes of it, if that is known at once.
@@ -235,6 +252,14 @@ impl Actor for CheckpointCoordinator {
 }
 
 supervised!(CheckpointCoordinator);
+
+impl Handler<TriggerNow> for CheckpointCoordinator {
+    type Result = Option<TriggerView>;
+
+    fn handle(&mut self, _: TriggerNow, ctx: &mut Self::Context) -> Self::Result {
+        guarded(&self.watch.recorder(), || self.trigger_now(ctx))
+    }
+}
 
 impl Handler<CheckpointEvent> for CheckpointCoordinator {
     type Result = ();

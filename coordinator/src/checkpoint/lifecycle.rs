@@ -70,7 +70,7 @@ pub(crate) struct Stored {
 pub(crate) enum Event {
     /// The job's tasks, or their readiness, have changed.
     Members(Members),
-    /// The timer set by [`Effect::ArmTrigger`] is up.
+    /// The timer set by [`Effect::ArmTrigger`] is up, or a user wants a checkpoint.
     TriggerDue,
     /// [`Effect::PersistNextId`] was carried out, or could not be.
     NextIdPersisted(CheckpointId, Result<(), String>),
@@ -185,6 +185,16 @@ impl Lifecycle {
     /// The checkpoint that is under way.
     pub(crate) fn pending(&self) -> Option<&Pending> {
         self.pending.as_ref()
+    }
+
+    /// Whether a checkpoint can begin now, or is under way.
+    pub(crate) fn can_trigger(&self) -> bool {
+        let is_ready = |members: &Members| match members.readiness {
+            Readiness::NotReady(_) => false,
+            Readiness::Drained => !self.is_final_done,
+            Readiness::Running => true,
+        };
+        self.pending.is_some() || self.members.as_ref().is_some_and(is_ready)
     }
 
     /// Takes one step.

@@ -10,7 +10,7 @@ use headwater_core::{
 };
 
 use super::ledger::{self, Mismatch};
-use crate::view::{CheckpointStatus, CheckpointView};
+use crate::view::{CheckpointAckView, CheckpointStatus, CheckpointSubtaskView, CheckpointView};
 
 /// A subtask's acknowledgement.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -21,6 +21,34 @@ pub(crate) struct Ack {
     pub(crate) sync_us: u64,
     pub(crate) async_us: u64,
     pub(crate) alignment_us: u64,
+    /// When it came, for people.
+    pub(crate) at_ms: TimestampMs,
+}
+
+impl Ack {
+    fn unkeyed_bytes(&self) -> u64 {
+        let committable_bytes = self.snapshot.committable.as_ref().map_or(0, Vec::len);
+        (self.snapshot.operator_state.len() + committable_bytes) as u64
+    }
+
+    fn state_bytes(&self) -> u64 {
+        self.unkeyed_bytes() + self.snapshot.keyed_state.as_ref().map_or(0, |state| state.bytes())
+    }
+
+    fn new_bytes(&self) -> u64 {
+        self.unkeyed_bytes() + self.snapshot.keyed_state.as_ref().map_or(0, |state| state.new_bytes())
+    }
+
+    fn view(&self) -> CheckpointAckView {
+        CheckpointAckView {
+            at_ms: self.at_ms,
+            sync_us: self.sync_us,
+            async_us: self.async_us,
+            alignment_us: self.alignment_us,
+            state_bytes: self.state_bytes(),
+            new_bytes: self.new_bytes(),
+        }
+    }
 }
 
 /// What became of an acknowledgement.
@@ -120,12 +148,11 @@ impl Pending {
     }
 
     pub(crate) fn view(&self) -> CheckpointView {
-        let keyed = || self.acks.values().filter_map(|ack| ack.snapshot.keyed_state.as_ref());
-        let unkeyed_bytes = |ack: &Ack| {
-            let committable_bytes = ack.snapshot.committable.as_ref().map_or(0, Vec::len);
-            (ack.snapshot.operator_state.len() + committable_bytes) as u64
+        let subtask = |(subtask, attempt): (&SubtaskId, &ExecutionAttemptId)| CheckpointSubtaskView {
+            subtask: *subtask,
+            attempt: attempt.attempt,
+            ack: self.acks.get(subtask).map(Ack::view),
         };
-        let unkeyed: u64 = self.acks.values().map(unkeyed_bytes).sum();
         let longest = |of: fn(&Ack) -> u64| self.acks.values().map(of).max().unwrap_or(0);
         CheckpointView {
             id: self.id,
@@ -140,12 +167,13 @@ impl Pending {
                 .filter(|subtask| !self.acks.contains_key(subtask))
                 .copied()
                 .collect(),
-            state_bytes: unkeyed + keyed().map(|state| state.bytes()).sum::<u64>(),
-            new_bytes: unkeyed + keyed().map(|state| state.new_bytes()).sum::<u64>(),
+            state_bytes: self.acks.values().map(Ack::state_bytes).sum(),
+            new_bytes: self.acks.values().map(Ack::new_bytes).sum(),
             sync_us_max: longest(|ack| ack.sync_us),
             async_us_max: longest(|ack| ack.async_us),
             alignment_us_max: longest(|ack| ack.alignment_us),
             is_final: self.is_final(),
+            subtasks: self.expected.iter().map(subtask).collect(),
         }
     }
 }

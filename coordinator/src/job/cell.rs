@@ -1,9 +1,11 @@
 //! What outlives a job's actors in memory: the last observation of each, the attempts that may be alive at the
 //! worker, and the lane to the checkpoint store. Views are read from here, so that they need no actor's answer.
 
+mod recorded;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use headwater_core::{
@@ -17,18 +19,23 @@ use headwater_core::{
 use tokio::time::Instant;
 
 use super::{
+    attempts::Attempts,
+    execution_graph::Execution,
     history::{Checkpoints, ExceptionId, Exceptions, micros},
+    log::JobLog,
     master::JobMaster,
     recent::Samples,
     replay::Replay,
 };
 use crate::{
+    history_store::Part,
     job_store::JobRecord,
+    recorder::Recorder,
     services::Services,
     supervisor::{Child, Death, lock},
     view::{
-        ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, JobDetails, JobSummary,
-        SubtaskView,
+        ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, JobDetails, JobEventKind,
+        JobEventView, JobSummary, SlotTask, SubtaskView,
     },
 };
 
@@ -42,6 +49,7 @@ pub(crate) struct JobCell {
     pub(crate) id: JobId,
     pub(crate) submitted_at_ms: TimestampMs,
     pub(crate) storage_lane: tokio::sync::Mutex<()>,
+    recorder: Arc<Recorder>,
     master: Mutex<Option<Child<JobMaster>>>,
     observed: Mutex<Observed>,
 }
@@ -56,6 +64,9 @@ struct Observed {
     checkpoints: Checkpoints,
     replay: Replay,
     damaged: BTreeSet<CheckpointId>,
+    log: JobLog,
+    /// What of the history is not stored as it is here.
+    unsaved: BTreeSet<Part>,
     stale_messages: u64,
 }
 
@@ -69,6 +80,7 @@ struct Task {
     samples: Samples,
     state_bytes: Option<u64>,
     last_failure: Option<String>,
+    attempts: Attempts,
 }
 
 impl Task {
@@ -89,7 +101,7 @@ struct ControlActor {
 }
 
 impl JobCell {
-    pub(crate) fn new(record: JobRecord) -> Self {
+    pub(crate) fn new(record: JobRecord, recorder: Arc<Recorder>) -> Self {
         let states = record.final_states.iter().copied().map(Some).chain(std::iter::repeat(None));
         let tasks = record
             .graph
@@ -101,6 +113,7 @@ impl JobCell {
             id: record.id,
             submitted_at_ms: record.submitted_at_ms,
             storage_lane: tokio::sync::Mutex::new(()),
+            recorder,
             master: Mutex::default(),
             observed: Mutex::new(Observed {
                 record,
@@ -112,6 +125,8 @@ impl JobCell {
                 checkpoints: Checkpoints::default(),
                 replay: Replay::default(),
                 damaged: BTreeSet::new(),
+                log: JobLog::default(),
+                unsaved: BTreeSet::new(),
                 stale_messages: 0,
             }),
         }
@@ -141,7 +156,8 @@ impl JobCell {
     }
 
     pub(crate) fn publish_record(&self, record: &JobRecord) {
-        self.observed().record.clone_from(record);
+        let before = std::mem::replace(&mut self.observed().record, record.clone()).status;
+        self.log_status(before, record.status, record.root_cause.as_deref());
     }
 
     /// The attempts that may be alive at the worker.
@@ -163,13 +179,12 @@ impl JobCell {
         observed.tasks.iter().filter_map(|(id, task)| Some((*id, task.attempt?.attempt))).collect()
     }
 
-    pub(crate) fn publish_tasks(
-        &self,
-        now_ms: TimestampMs,
-        tasks: impl Iterator<Item = (ExecutionAttemptId, ExecutionState)>,
-    ) {
+    pub(super) fn publish_tasks<'a>(&self, executions: impl Iterator<Item = &'a Execution>) {
+        let now_ms = self.recorder.now_ms();
+        let mut is_news = false;
         let mut observed = self.observed();
-        for (attempt, state) in tasks {
+        for execution in executions {
+            let attempt = execution.attempt;
             let task = observed.tasks.entry(attempt.subtask).or_default();
             if task.attempt != Some(attempt) {
                 task.attempt = Some(attempt);
@@ -178,9 +193,14 @@ impl JobCell {
                 task.samples = Samples::default();
                 task.state = None;
             }
-            if task.state.replace(state) != Some(state) {
+            if task.state.replace(execution.state) != Some(execution.state) {
                 task.state_since_ms = Some(now_ms);
             }
+            is_news |= task.attempts.observe(execution, now_ms);
+        }
+        drop(observed);
+        if is_news {
+            self.is_unsaved(Part::Attempts);
         }
     }
 
@@ -197,8 +217,13 @@ impl JobCell {
             observed.replay.progressed(attempt, records_in);
         }
         let Observed { replay, exceptions, .. } = &mut *observed;
-        for exception in replay.caught_up(|exception| exceptions.has_run(exception)) {
-            exceptions.set_caught_up(exception);
+        let caught_up = replay.caught_up(|exception| exceptions.has_run(exception));
+        for exception in &caught_up {
+            exceptions.set_caught_up(*exception);
+        }
+        drop(observed);
+        if !caught_up.is_empty() {
+            self.is_unsaved(Part::Exceptions);
         }
     }
 
@@ -237,6 +262,8 @@ impl JobCell {
         for (exception, replayed) in replay.restarted(restored, &sources, mended) {
             exceptions.set_restarted(exception, restored, &tasks, replayed);
         }
+        drop(observed);
+        self.is_unsaved(Part::Exceptions);
     }
 
     /// The state of every subtask, in the graph's order.
@@ -259,7 +286,9 @@ impl JobCell {
     ) -> ExceptionId {
         let mut observed = self.observed();
         let subtask = attempt.subtask;
-        observed.tasks.entry(subtask).or_default().last_failure = Some(failure.message.clone());
+        let task = observed.tasks.entry(subtask).or_default();
+        task.last_failure = Some(failure.message.clone());
+        task.attempts.set_failure(attempt.attempt, failure);
         let view = ExceptionView {
             at_ms: failure.at_ms,
             actor: subtask.to_string(),
@@ -270,7 +299,21 @@ impl JobCell {
             detected_after_us: Some(micros(died_at.elapsed())),
             recovery: None,
         };
-        observed.exceptions.record(died_at, view)
+        drop(observed);
+        self.record_exception(died_at, view)
+    }
+
+    /// Writes a failure down, and tells of it.
+    fn record_exception(&self, died_at: Instant, view: ExceptionView) -> ExceptionId {
+        let message = format!("{}: {}: {}", view.actor, view.kind.as_str(), view.message);
+        let event = JobEventView {
+            actor: Some(view.actor.clone()),
+            ..JobEventView::new(JobEventKind::Failed, view.at_ms, message)
+        };
+        let id = self.observed().exceptions.record(died_at, view);
+        self.log(event);
+        self.is_unsaved(Part::Exceptions);
+        id
     }
 
     /// Records the failure of a control actor without its death, or before it.
@@ -288,7 +331,8 @@ impl JobCell {
             detected_after_us: Some(0),
             recovery: None,
         };
-        observed.exceptions.record(Instant::now(), view)
+        drop(observed);
+        self.record_exception(Instant::now(), view)
     }
 
     /// Records that the whole process died: the job was running when the data folder was last used, and nobody stopped
@@ -305,7 +349,7 @@ impl JobCell {
             detected_after_us: None,
             recovery: None,
         };
-        self.observed().exceptions.record(Instant::now(), view)
+        self.record_exception(Instant::now(), view)
     }
 
     /// Whether the job's master has lived in this process before.
@@ -325,6 +369,7 @@ impl JobCell {
             observed.exceptions.set_restarted(id, None, &[], Some(0));
         }
         drop(observed);
+        self.is_unsaved(Part::Exceptions);
         services.has_changed();
     }
 
@@ -336,6 +381,7 @@ impl JobCell {
             observed.exceptions.set_running_of(actor);
         }
         drop(observed);
+        self.is_unsaved(Part::Exceptions);
         services.has_changed();
     }
 
@@ -349,6 +395,7 @@ impl JobCell {
 
     pub(super) fn update_exceptions(&self, update: impl FnOnce(&mut Exceptions)) {
         update(&mut self.observed().exceptions);
+        self.is_unsaved(Part::Exceptions);
     }
 
     /// Takes note that a checkpoint was given up as damaged; whether that is news.
@@ -376,7 +423,13 @@ impl JobCell {
     }
 
     pub(crate) fn end_checkpoint(&self, checkpoint: CheckpointId, status: CheckpointStatus) {
+        if let CheckpointStatus::Failed(failure) = &status {
+            let event =
+                self.event(JobEventKind::CheckpointFailed, format!("checkpoint {checkpoint}: {failure}"));
+            self.log(JobEventView { checkpoint: Some(checkpoint), ..event });
+        }
         self.observed().checkpoints.end(checkpoint, status);
+        self.is_unsaved(Part::Checkpoints);
     }
 
     /// Settles what is shown of a dead coordinator's checkpoints; `durable` are those with a manifest.
@@ -393,6 +446,8 @@ impl JobCell {
         if let Some(latest) = latest {
             observed.checkpoints.set_last_completed(latest);
         }
+        drop(observed);
+        self.is_unsaved(Part::Checkpoints);
     }
 
     /// Gives up what is shown as under way though its outcome will not be known.
@@ -401,6 +456,8 @@ impl JobCell {
         for checkpoint in observed.checkpoints.in_progress() {
             observed.checkpoints.end(checkpoint, CheckpointStatus::Failed(failure.clone()));
         }
+        drop(observed);
+        self.is_unsaved(Part::Checkpoints);
     }
 
     /// The slots in which the job has tasks.
@@ -433,6 +490,21 @@ impl JobCell {
             actors: observed.actors(),
             last_completed_checkpoint: observed.checkpoints.last_completed(),
         }
+    }
+
+    /// The states of all subtasks, and the slots that they are in.
+    pub(crate) fn slots(&self, slots: usize) -> Vec<SlotTask> {
+        let observed = self.observed();
+        let in_use =
+            observed.tasks.iter().filter(|(_, task)| task.attempt.is_some() && !task.state().is_terminal());
+        in_use
+            .map(|(subtask, task)| SlotTask {
+                job: self.id,
+                slot: slot_of(*subtask, slots),
+                subtask: *subtask,
+                state: task.state(),
+            })
+            .collect()
     }
 
     /// The ids of the job's actors.

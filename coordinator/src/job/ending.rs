@@ -5,7 +5,9 @@ use std::sync::Arc;
 use headwater_core::{gateway::ToWorker, job::JobStatus};
 
 use super::cell::JobCell;
-use crate::{checkpoint::storage, job_store::JobRecord, services::Services, supervisor::Death};
+use crate::{
+    checkpoint::storage, history_store, job_store::JobRecord, services::Services, supervisor::Death,
+};
 
 /// Shows the end of a job, which must be durable, and begins to clean up behind it.
 pub(crate) fn settle(services: &Arc<Services>, cell: &Arc<JobCell>, record: &JobRecord) {
@@ -13,6 +15,7 @@ pub(crate) fn settle(services: &Arc<Services>, cell: &Arc<JobCell>, record: &Job
     let leaves_nothing = record.status != JobStatus::Failed;
     services.worker.send(ToWorker::Release { job: cell.id, purge: leaves_nothing });
     cell.publish_record(record);
+    history_store::save(services, cell);
     services.has_changed();
     if leaves_nothing && !record.is_cleaned {
         clean(services, cell, record.clone());
@@ -42,6 +45,10 @@ fn clean(services: &Arc<Services>, cell: &Arc<JobCell>, mut record: JobRecord) {
     actix::spawn(async move {
         let cleaned = storage::delete_job(&services, &cell).await;
         record.is_cleaned = true;
+        if services.job(record.id).is_none() {
+            // It was deleted in the meantime, and must not come back.
+            return;
+        }
         if let Err(error) = cleaned.and_then(|()| services.store.put(&record)) {
             tracing::warn!(job = %record.id, %error, "an ended job's checkpoints are left for the next start to remove");
         }

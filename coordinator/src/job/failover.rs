@@ -94,6 +94,8 @@ pub(super) enum Event {
     GlobalFailure(Culprit, Failure),
     /// Something failed that no restart can mend.
     Fatal(Culprit, Failure),
+    /// The user wants everything restarted.
+    Restart,
     /// The user wants an end.
     Cancel,
     /// The process wants an end.
@@ -215,6 +217,8 @@ impl JobMachine {
             (Event::Due(Timer::End), Mode::Ending { goal, .. }) => self.finish(*goal),
             (Event::Cancel, Mode::Ending { goal: Goal::Canceled, .. }) => {}
             (Event::Cancel, _) => self.end(Goal::Canceled),
+            // No failure: the restart strategy does not count it.
+            (Event::Restart, Mode::Working) => self.fail_over(self.graph.all_regions(), 0, None),
             (Event::Suspend, Mode::Working) => self.end(Goal::Suspended),
             (
                 Event::GlobalFailure(culprit, failure) | Event::Fatal(culprit, failure),

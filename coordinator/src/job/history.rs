@@ -1,14 +1,19 @@
 //! What is remembered of a job: its failures and its checkpoints, the newest of each.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use headwater_core::ids::{CheckpointId, SubtaskId};
+use headwater_core::{
+    ids::{CheckpointId, SubtaskId},
+    time::TimestampMs,
+};
 use tokio::time::Instant;
 
 use crate::view::{CheckpointStatus, CheckpointView, ExceptionView, RecoveryView};
 
 const EXCEPTIONS_MAX: usize = 50;
 const CHECKPOINTS_MAX: usize = 100;
+/// Of how many checkpoints the next process knows what each subtask did.
+const DETAILED_MAX: usize = 10;
 
 /// A recorded failure, for what follows from it to be added.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,6 +26,13 @@ pub(super) struct Exceptions {
 }
 
 impl Exceptions {
+    /// Those of earlier processes, oldest first.
+    pub(super) fn restored(views: Vec<ExceptionView>, died_at: impl Fn(TimestampMs) -> Instant) -> Self {
+        let number = |(id, view): (usize, ExceptionView)| (ExceptionId(id as u64), died_at(view.at_ms), view);
+        let entries: VecDeque<_> = views.into_iter().enumerate().map(number).collect();
+        Self { recorded: entries.len() as u64, entries }
+    }
+
     pub(super) fn record(&mut self, died_at: Instant, view: ExceptionView) -> ExceptionId {
         let id = ExceptionId(self.recorded);
         self.recorded += 1;
@@ -91,6 +103,11 @@ impl Exceptions {
         unmended.map(|(id, ..)| *id).collect()
     }
 
+    /// Oldest first.
+    pub(super) fn entries(&self) -> Vec<ExceptionView> {
+        self.entries.iter().map(|(_, _, view)| view.clone()).collect()
+    }
+
     /// Newest first.
     pub(super) fn views(&self) -> Vec<ExceptionView> {
         self.entries.iter().rev().map(|(_, _, view)| view.clone()).collect()
@@ -117,6 +134,26 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
+    /// Those of earlier processes, oldest first.
+    pub(super) fn restored(views: Vec<CheckpointView>) -> Self {
+        let completed = views.iter().filter(|view| view.status == CheckpointStatus::Completed);
+        let last_completed = completed.map(|view| view.id).max();
+        let began = Instant::now();
+        Self { entries: views.into_iter().map(|view| (began, view)).collect(), last_completed }
+    }
+
+    /// Those that are over, oldest first, for the next process: what each subtask did only of the newest.
+    pub(super) fn ended(&self) -> Vec<CheckpointView> {
+        let is_over = |view: &&CheckpointView| view.status != CheckpointStatus::InProgress;
+        let ended: Vec<&CheckpointView> = self.entries.iter().map(|(_, view)| view).filter(is_over).collect();
+        let without = ended.len().saturating_sub(DETAILED_MAX);
+        let shortened = |(index, view): (usize, &CheckpointView)| match index < without {
+            true => CheckpointView { subtasks: Arc::default(), ..view.clone() },
+            false => view.clone(),
+        };
+        ended.into_iter().enumerate().map(shortened).collect()
+    }
+
     /// Takes note of how far the checkpoint under way has come.
     pub(super) fn observe(&mut self, view: CheckpointView) {
         match self.entries.iter_mut().rev().find(|(_, known)| known.id == view.id) {

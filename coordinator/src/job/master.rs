@@ -32,7 +32,7 @@ use crate::{
         lifecycle::{Ack, Event as LifecycleEvent, Members},
         storage,
     },
-    deadlines,
+    deadlines, history_store,
     job_store::JobRecord,
     services::Services,
     supervisor::{Child, Death, Notice, guarded, supervise, supervised},
@@ -84,6 +84,20 @@ pub(crate) struct Cancel;
 
 impl Message for Cancel {
     type Result = Result<(), StoreError>;
+}
+
+/// The user wants all tasks restarted from the newest completed checkpoint.
+pub(crate) struct Restart;
+
+impl Message for Restart {
+    type Result = ();
+}
+
+/// Who triggers the job's checkpoints.
+pub(crate) struct WhoTriggers;
+
+impl Message for WhoTriggers {
+    type Result = Option<Addr<CheckpointCoordinator>>;
 }
 
 /// The process stops; the job goes on with the next one.
@@ -243,14 +257,15 @@ impl JobMaster {
     fn publish(&mut self) {
         let Some(state) = self.state.as_mut() else { return };
         let executions = || state.machine.executions();
-        let now_ms = self.services.clock.now_ms();
-        self.cell.publish_tasks(now_ms, executions().map(|execution| (execution.attempt, execution.state)));
+        self.cell.publish_tasks(executions());
         let states: std::collections::BTreeMap<ExecutionAttemptId, ExecutionState> =
             executions().map(|execution| (execution.attempt, execution.state)).collect();
         let running = state.recoveries.newly_running(|attempt| states.get(&attempt).copied());
-        self.cell.update_exceptions(|exceptions| {
-            running.iter().for_each(|exception| exceptions.set_running(*exception));
-        });
+        if !running.is_empty() {
+            self.cell.update_exceptions(|exceptions| {
+                running.iter().for_each(|exception| exceptions.set_running(*exception));
+            });
+        }
         let members = state.machine.members();
         if state.sent_members.as_ref() != Some(&members) {
             state.coordinator.addr().do_send(CheckpointEvent(LifecycleEvent::Members(members.clone())));
@@ -302,6 +317,9 @@ impl JobMaster {
                 let attempts: Vec<_> = tasks.iter().map(|task| task.attempt).collect();
                 let mended = state.recoveries.restart(failover, attempts.iter().copied());
                 self.cell.publish_restart(&mended, restored, &attempts);
+                if state.record.was_deployed {
+                    self.cell.log_restart(restored, tasks.len());
+                }
                 state.record.restarts += u32::from(state.record.was_deployed);
                 state.record.was_deployed = true;
                 let spec = Box::new(state.record.spec.clone());
@@ -355,8 +373,7 @@ impl JobMaster {
 
     fn end(&mut self, goal: Goal, tries: u32, ctx: &mut Context<Self>) {
         let Some(state) = self.state.as_mut() else { return };
-        let states = state.machine.executions().map(|execution| (execution.attempt, execution.state));
-        self.cell.publish_tasks(self.services.clock.now_ms(), states);
+        self.cell.publish_tasks(state.machine.executions());
         let status = match goal {
             Goal::Finished => JobStatus::Finished,
             Goal::Failed => JobStatus::Failed,
@@ -365,6 +382,7 @@ impl JobMaster {
                 state.record.status = JobStatus::Suspended;
                 self.save();
                 self.services.worker.send(ToWorker::Release { job: self.cell.id, purge: false });
+                history_store::save(&self.services, &self.cell);
                 self.cell.set_master(None);
                 return;
             }
@@ -423,7 +441,8 @@ impl JobMaster {
                 if state.machine.is_current(attempt) {
                     self.cell.publish_ack(attempt, checkpoint, records_in, &snapshot);
                 }
-                let ack = Ack { snapshot, ledger, drained, sync_us, async_us, alignment_us };
+                let at_ms = self.services.clock.now_ms();
+                let ack = Ack { snapshot, ledger, drained, sync_us, async_us, alignment_us, at_ms };
                 self.forward(attempt, LifecycleEvent::Ack(checkpoint, attempt, Box::new(ack)));
             }
             FromWorker::Decline { attempt, checkpoint, reason, .. } => {
@@ -438,9 +457,11 @@ impl JobMaster {
                     return self.drop_stale(attempt);
                 }
                 let mended = state.recoveries.first_record(attempt);
-                self.cell.update_exceptions(|exceptions| {
-                    mended.into_iter().for_each(|exception| exceptions.set_first_record(exception));
-                });
+                if !mended.is_empty() {
+                    self.cell.update_exceptions(|exceptions| {
+                        mended.into_iter().for_each(|exception| exceptions.set_first_record(exception));
+                    });
+                }
                 self.services.has_changed();
             }
         }
@@ -547,6 +568,22 @@ impl Handler<Cancel> for JobMaster {
 
     fn handle(&mut self, _: Cancel, ctx: &mut Self::Context) -> Self::Result {
         guarded(&self.watch.recorder(), || self.cancel(ctx))
+    }
+}
+
+impl Handler<Restart> for JobMaster {
+    type Result = ();
+
+    fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
+        self.step(Event::Restart, ctx);
+    }
+}
+
+impl Handler<WhoTriggers> for JobMaster {
+    type Result = Option<Addr<CheckpointCoordinator>>;
+
+    fn handle(&mut self, _: WhoTriggers, _: &mut Self::Context) -> Self::Result {
+        self.state.as_ref().map(|state| state.coordinator.addr())
     }
 }
 

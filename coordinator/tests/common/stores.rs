@@ -17,6 +17,12 @@ use headwater_core::{
 #[derive(Default)]
 pub struct MemoryStore(Mutex<BTreeMap<String, Vec<u8>>>);
 
+impl MemoryStore {
+    pub fn keys(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys().cloned().collect()
+    }
+}
+
 impl DurableStore for MemoryStore {
     fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         self.0.lock().unwrap().insert(key.to_owned(), value.to_owned());

@@ -207,8 +207,11 @@ impl<'a> Run<'a> {
             fault.recovery = Some(Recovery {
                 restored_checkpoint,
                 tasks_restarted: subtasks(&self.job).count(),
+                tasks: subtasks(&self.job).map(|subtask| subtask.id.clone()).collect(),
+                records_replayed: None,
                 running_after_us: Some(since.elapsed().as_micros() as u64),
                 first_record_after_us: None,
+                caught_up_after_us: None,
             });
             self.awaits_first_record = Some((self.faults.len(), since_ms));
         }

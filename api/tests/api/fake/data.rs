@@ -1,7 +1,8 @@
 //! What the stand-in shows: a word count over a socket, with two failures behind it.
 
 use headwater_coordinator::view::{
-    ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, Recent, RecoveryView, SubtaskView,
+    ActorKind, ActorView, AttemptView, CheckpointAckView, CheckpointStatus, CheckpointSubtaskView,
+    CheckpointView, ExceptionView, Recent, RecoveryView, SubtaskView,
 };
 use headwater_core::{
     checkpoint::CheckpointFailure,
@@ -206,7 +207,39 @@ pub(super) fn checkpoint(id: u64, triggered_at_ms: i64) -> CheckpointView {
         async_us_max: 7_000 + wave * 900,
         alignment_us_max: 300 + wave * 40,
         is_final: false,
+        subtasks: graph().subtasks().map(|subtask| part(subtask, id, triggered_at_ms)).collect(),
     }
+}
+
+fn part(subtask: SubtaskId, id: u64, triggered_at_ms: i64) -> CheckpointSubtaskView {
+    let has_acknowledged = id != 31 || subtask.vertex != VertexId(2);
+    let ack = CheckpointAckView {
+        at_ms: triggered_at_ms + 8,
+        sync_us: 1_000,
+        async_us: 6_000,
+        alignment_us: 200,
+        state_bytes: 8_000_000,
+        new_bytes: 70_000,
+    };
+    CheckpointSubtaskView { subtask, attempt: 2, ack: has_acknowledged.then_some(ack) }
+}
+
+pub(super) fn attempts() -> Vec<AttemptView> {
+    let now_ms = SystemClock.now_ms();
+    let attempt = |number: u32, state, failure: Option<&str>| AttemptView {
+        number,
+        state,
+        deployed_at_ms: now_ms - 700_000 + i64::from(number) * 30_000,
+        running_at_ms: Some(now_ms - 699_990 + i64::from(number) * 30_000),
+        ended_at_ms: failure.map(|_| now_ms - 690_000 + i64::from(number) * 30_000),
+        restored_checkpoint: (number > 0).then_some(CheckpointId(30)),
+        failure: failure.map(str::to_owned),
+    };
+    vec![
+        attempt(2, ExecutionState::Running, None),
+        attempt(1, ExecutionState::Failed, Some("panic: index out of bounds")),
+        attempt(0, ExecutionState::Failed, Some("error: connection was reset")),
+    ]
 }
 
 pub(super) fn exception(at_ms: i64, actor: &str, kind: FailureKind, message: &str) -> ExceptionView {

@@ -5,15 +5,20 @@ mod sql;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use data::{PROGRAMS, actors, checkpoint, exception, graph, subtask};
+use data::{PROGRAMS, actors, attempts, checkpoint, exception, graph, subtask};
 use headwater_api::{ControlPlane, Reply, SqlFrontEnd};
 use headwater_coordinator::{
+    IdempotencyKey,
     handle::DispatcherError,
-    view::{CheckpointView, ClusterOverview, ExceptionView, JobDetails, JobSummary, UnreadableJob},
+    view::{
+        Accepted, AttemptView, CheckpointView, ClusterOverview, ExceptionView, FeedEvent, FeedPage,
+        JobDetails, JobEventKind, JobEventView, JobSummary, RestartView, SlotTask, TriggerView,
+        UnreadableJob,
+    },
 };
 use headwater_core::{
     execution::{ExecutionState, FailureKind},
-    ids::{CheckpointId, JobId},
+    ids::{CheckpointId, JobId, SubtaskId},
     job::{ArgValue, Args, JobSpec, JobStatus, PlanError, ProgramInfo},
     options::JobOptions,
     time::{Clock, MAX_WATERMARK, SystemClock},
@@ -34,7 +39,11 @@ struct State {
     jobs: Vec<Job>,
     chaos: bool,
     timing_out: bool,
+    is_ready: bool,
     started_at_ms: i64,
+    keys: Vec<(IdempotencyKey, JobId)>,
+    feed: Vec<FeedEvent>,
+    forgotten: usize,
 }
 
 struct Job {
@@ -55,7 +64,11 @@ impl Fake {
             jobs: vec![running, finished, failed],
             chaos,
             timing_out: false,
+            is_ready: true,
             started_at_ms: now_ms - 9_400_000,
+            keys: Vec::new(),
+            feed: Vec::new(),
+            forgotten: 0,
         };
         Self { state: Arc::new(Mutex::new(state)), changes: watch::channel(0).0, sql: FakeSql::default() }
     }
@@ -77,6 +90,23 @@ impl Fake {
             job.advance(elapsed_ms);
         }
         self.changed();
+    }
+
+    /// Readiness, as it is asked for from outside.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.state().is_ready = is_ready;
+    }
+
+    /// Writes something down about a job and tells everyone.
+    pub fn tell(&self, job: JobId, message: &str) {
+        self.state().tell(job, JobEventKind::StateChanged, message, None);
+        self.changed();
+    }
+
+    /// From now on nothing is known of what was told before.
+    pub fn forget_what_was_told(&self) {
+        let mut state = self.state();
+        state.forgotten = state.feed.len();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,6 +138,13 @@ impl State {
         id
     }
 
+    fn tell(&mut self, job: JobId, kind: JobEventKind, message: &str, by: Option<String>) {
+        let id = self.feed.iter().filter(|told| told.job == job).count() as u64 + 1;
+        let event = JobEventView { id, by, ..JobEventView::new(kind, SystemClock.now_ms(), message) };
+        let number = self.feed.len() as u64 + 1;
+        self.feed.push(FeedEvent { number, job, event });
+    }
+
     fn job(&mut self, id: JobId) -> Result<&mut Job, DispatcherError> {
         self.jobs
             .iter_mut()
@@ -117,17 +154,35 @@ impl State {
 }
 
 impl ControlPlane for Fake {
-    fn submit(&self, spec: JobSpec) -> Reply<'_, JobId> {
-        let known = || PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
+    fn submit(&self, spec: JobSpec, key: Option<IdempotencyKey>, by: Option<String>) -> Reply<'_, Accepted> {
+        let names = || PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
         let submitted = self.answer(|state| {
+            let known =
+                key.as_ref().and_then(|key| state.keys.iter().find(|(known, _)| known.key == key.key));
+            match known {
+                Some((known, job)) if Some(known) == key.as_ref() => {
+                    return Ok(Accepted { job: *job, is_replay: true });
+                }
+                Some((known, job)) => {
+                    let key = known.key.clone();
+                    return Err(DispatcherError::IdempotencyKeyReused { key, job: *job });
+                }
+                None => {}
+            }
+            let accept = |state: &mut State, spec| {
+                let job = state.add(spec);
+                state.keys.extend(key.map(|key| (key, job)));
+                state.tell(job, JobEventKind::Submitted, "the job was submitted", by);
+                Ok(Accepted { job, is_replay: false })
+            };
             if spec.program == "sql" {
                 if self.sql.fault_of_job(&spec).is_some() {
                     return Err(PlanError::Invalid("the script is wrong".to_owned()).into());
                 }
-                return Ok(state.add(spec));
+                return accept(state, spec);
             }
             let Some(program) = PROGRAMS.iter().find(|program| program.name == spec.program) else {
-                return Err(PlanError::UnknownProgram { name: spec.program.clone(), known: known() }.into());
+                return Err(PlanError::UnknownProgram { name: spec.program.clone(), known: names() }.into());
             };
             if let Some(name) =
                 spec.args.keys().find(|name| !program.args.iter().any(|arg| arg.name == **name))
@@ -135,13 +190,13 @@ impl ControlPlane for Fake {
                 let reason = "the program takes no such argument".to_owned();
                 return Err(PlanError::BadArgument { name: name.clone(), reason }.into());
             }
-            Ok(state.add(spec))
+            accept(state, spec)
         });
         self.changed();
         Box::pin(async { submitted })
     }
 
-    fn cancel(&self, job: JobId) -> Reply<'_, ()> {
+    fn cancel(&self, job: JobId, by: Option<String>) -> Reply<'_, ()> {
         let canceled = self.answer(|state| {
             let summary = &mut state.job(job)?.details.summary;
             if summary.status.is_terminal() {
@@ -149,13 +204,14 @@ impl ControlPlane for Fake {
             }
             summary.status = JobStatus::Canceled;
             summary.ended_at_ms = Some(SystemClock.now_ms());
+            state.tell(job, JobEventKind::CancelRequested, "the job is cancelled", by);
             Ok(())
         });
         self.changed();
         Box::pin(async { canceled })
     }
 
-    fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str) -> Reply<'a, ()> {
+    fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str, _: Option<String>) -> Reply<'a, ()> {
         let killed = self.answer(|state| {
             if !state.chaos {
                 return Err(DispatcherError::ChaosDisabled);
@@ -179,6 +235,103 @@ impl ControlPlane for Fake {
     fn exceptions(&self, job: JobId) -> Reply<'_, Vec<ExceptionView>> {
         let exceptions = self.answer(|state| Ok(state.job(job)?.exceptions.clone()));
         Box::pin(async { exceptions })
+    }
+
+    fn restart(&self, job: JobId, by: Option<String>) -> Reply<'_, RestartView> {
+        let restarted = self.answer(|state| {
+            let details = &mut state.job(job)?.details;
+            let checkpoint = details.last_completed_checkpoint;
+            match details.summary.status {
+                JobStatus::Running | JobStatus::Failed => {
+                    details.summary.status = JobStatus::Running;
+                    details.summary.restarts += 1;
+                    state.tell(job, JobEventKind::RestartRequested, "the job is restarted", by);
+                    Ok(RestartView { job, checkpoint })
+                }
+                JobStatus::Canceled | JobStatus::Finished => {
+                    let spec = details.spec.clone();
+                    Ok(RestartView { job: state.add(spec), checkpoint: None })
+                }
+                status => Err(DispatcherError::NotRestartable { job, status }),
+            }
+        });
+        self.changed();
+        Box::pin(async { restarted })
+    }
+
+    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, ()> {
+        let deleted = self.answer(|state| {
+            let status = state.job(job)?.details.summary.status;
+            if !status.is_terminal() {
+                return Err(DispatcherError::NotEnded { job, status });
+            }
+            state.jobs.retain(|other| other.details.summary.id != job);
+            state.tell(job, JobEventKind::Deleted, "the job is deleted", by);
+            Ok(())
+        });
+        self.changed();
+        Box::pin(async { deleted })
+    }
+
+    fn trigger_checkpoint(&self, job: JobId, _: Option<String>) -> Reply<'_, TriggerView> {
+        let triggered = self.answer(|state| {
+            let found = state.job(job)?;
+            let status = found.details.summary.status;
+            if status != JobStatus::Running {
+                return Err(DispatcherError::NotRunning { job, status });
+            }
+            let next = found.checkpoints.first().map_or(1, |newest| newest.id.0 + 1);
+            found.checkpoints.insert(0, checkpoint(next, SystemClock.now_ms()));
+            Ok(TriggerView { checkpoint: CheckpointId(next), was_under_way: false })
+        });
+        self.changed();
+        Box::pin(async { triggered })
+    }
+
+    fn events(&self, job: JobId) -> Reply<'_, Vec<JobEventView>> {
+        let events = self.answer(|state| {
+            state.job(job)?;
+            Ok(state.feed.iter().filter(|told| told.job == job).map(|told| told.event.clone()).collect())
+        });
+        Box::pin(async { events })
+    }
+
+    fn attempts(&self, job: JobId, subtask: SubtaskId) -> Reply<'_, Option<Vec<AttemptView>>> {
+        let found = self.answer(|state| {
+            let is_there = state.job(job)?.details.graph.subtasks().any(|other| other == subtask);
+            Ok(is_there.then(attempts))
+        });
+        Box::pin(async { found })
+    }
+
+    fn told_since(&self, number: u64) -> FeedPage {
+        let state = self.state();
+        let known = state.feed.iter().skip(state.forgotten);
+        let events: Vec<FeedEvent> = known.filter(|told| told.number > number).cloned().collect();
+        let newest = state.feed.len() as u64;
+        let missed = newest.saturating_sub(number).saturating_sub(events.len() as u64);
+        FeedPage { process: state.started_at_ms, newest, missed, events }
+    }
+
+    fn slots(&self) -> Reply<'_, Vec<SlotTask>> {
+        let slots = self.answer(|state| {
+            let running = state.jobs.iter().filter(|job| !job.details.summary.status.is_terminal());
+            let tasks = running.flat_map(|job| {
+                let id = job.details.summary.id;
+                job.details.vertices.iter().flatten().map(move |task| SlotTask {
+                    slot: task.slot,
+                    job: id,
+                    subtask: task.subtask,
+                    state: task.state,
+                })
+            });
+            Ok(tasks.collect())
+        });
+        Box::pin(async { slots })
+    }
+
+    fn is_ready(&self) -> bool {
+        self.state().is_ready
     }
 
     fn overview(&self) -> Reply<'_, ClusterOverview> {

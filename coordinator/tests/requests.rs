@@ -1,0 +1,243 @@
+//! What users ask of jobs that are there, and what is remembered of them.
+
+#![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Process, SHUFFLE, World, spec, subtask};
+use headwater_coordinator::{
+    IdempotencyKey,
+    handle::DispatcherError,
+    view::{CheckpointStatus, JobEventKind},
+};
+use headwater_core::{
+    execution::ExecutionState,
+    ids::JobId,
+    job::{JobSpec, JobStatus},
+    options::RestartOptions,
+};
+use tokio::time::sleep;
+
+fn fragile() -> JobSpec {
+    let mut fragile = spec(SHUFFLE);
+    fragile.options.restart = RestartOptions::None;
+    fragile
+}
+
+/// Submits a job, and lets it fail once it has completed a checkpoint.
+async fn failed(process: &Process) -> JobId {
+    let job = process.handle.submit(fragile()).await.unwrap();
+    process.next_completed(job).await;
+    process.worker.fail(subtask(1, 0), "no space left");
+    let summary = process.handle.wait_for_end(job).await.unwrap();
+    assert_eq!(summary.status, JobStatus::Failed);
+    job
+}
+
+async fn kinds(process: &Process, job: JobId) -> Vec<JobEventKind> {
+    process.handle.events(job).await.unwrap().into_iter().map(|event| event.kind).collect()
+}
+
+#[test]
+fn a_failed_job_is_restarted_from_its_newest_checkpoint_in_this_process_and_the_next() {
+    let world = World::default();
+    let job = world.run(async |process| {
+        let job = failed(&process).await;
+        let newest = *process.world.checkpoints.of(job).last().unwrap();
+        let restarted = process.handle.restart(job, Some("ada".to_owned())).await.unwrap();
+        assert_eq!((restarted.job, restarted.checkpoint), (job, Some(newest)));
+        process.until_status(job, JobStatus::Running).await;
+        let summary = process.details(job).await.summary;
+        assert_eq!((summary.failure, summary.ended_at_ms, summary.restarts), (None, None, 1));
+        let deployed = process.worker.deployments().last().unwrap().clone();
+        assert!(deployed.iter().all(|task| task.restore.as_ref().unwrap().checkpoint == newest));
+        let events = process.handle.events(job).await.unwrap();
+        let requested = events.iter().find(|event| event.kind == JobEventKind::RestartRequested).unwrap();
+        assert_eq!(requested.by.as_deref(), Some("ada"));
+
+        process.worker.fail(subtask(1, 0), "again");
+        process.handle.wait_for_end(job).await.unwrap();
+        job
+    });
+    world.run(async |process| {
+        assert_eq!(process.status(job).await, JobStatus::Failed);
+        let newest = *process.world.checkpoints.of(job).last().unwrap();
+        process.handle.restart(job, None).await.unwrap();
+        process.until_status(job, JobStatus::Running).await;
+        let deployed = process.worker.deployments().last().unwrap().clone();
+        assert!(deployed.iter().all(|task| task.restore.as_ref().unwrap().checkpoint == newest));
+        assert!(
+            process.handle.exceptions(job).await.unwrap().iter().all(|failure| failure.actor != "process")
+        );
+    });
+}
+
+#[test]
+fn a_running_job_is_restarted_without_counting_as_a_failure() {
+    World::default().run(async |process| {
+        let job = process.handle.submit(fragile()).await.unwrap();
+        let checkpoint = process.next_completed(job).await;
+        let restarted = process.handle.restart(job, None).await.unwrap();
+        assert_eq!((restarted.job, restarted.checkpoint), (job, Some(checkpoint)));
+        process
+            .until("the job has restarted", async || process.details(job).await.summary.restarts == 1)
+            .await;
+        process.until_status(job, JobStatus::Running).await;
+        assert_eq!(process.handle.exceptions(job).await.unwrap(), []);
+        assert!(kinds(&process, job).await.contains(&JobEventKind::Restarted));
+        let attempts = process.handle.attempts(job, subtask(0, 1)).await.unwrap().unwrap();
+        let numbers: Vec<(u32, ExecutionState)> =
+            attempts.iter().map(|attempt| (attempt.number, attempt.state)).collect();
+        assert_eq!(numbers, [(1, ExecutionState::Running), (0, ExecutionState::Canceled)]);
+        assert!(attempts[1].ended_at_ms.is_some() && attempts[0].restored_checkpoint.is_some());
+        assert_eq!(process.handle.attempts(job, subtask(7, 0)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_cancelled_job_is_submitted_again_as_another_one() {
+    World::default().run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        process.handle.cancel(job).await.unwrap();
+        process.handle.wait_for_end(job).await.unwrap();
+        let restarted = process.handle.restart(job, None).await.unwrap();
+        assert_ne!(restarted.job, job);
+        assert_eq!(restarted.checkpoint, None);
+        process.until_status(restarted.job, JobStatus::Running).await;
+        assert_eq!(process.status(job).await, JobStatus::Canceled);
+    });
+}
+
+#[test]
+fn only_an_ended_job_can_be_deleted_and_nothing_of_it_comes_back() {
+    let world = World::default();
+    let job = world.run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        let refused = process.handle.delete(job, None).await;
+        assert_eq!(refused, Err(DispatcherError::NotEnded { job, status: JobStatus::Running }));
+        process.handle.cancel(job).await.unwrap();
+        process.handle.wait_for_end(job).await.unwrap();
+        process.handle.delete(job, None).await.unwrap();
+        assert_eq!(process.handle.job(job).await, Err(DispatcherError::UnknownJob(job.to_string())));
+        assert!(process.world.checkpoints.of(job).is_empty());
+
+        let kept = failed(&process).await;
+        process.handle.delete(kept, None).await.unwrap();
+        assert!(process.world.checkpoints.of(kept).is_empty(), "those of a failed job go with it");
+        // What was under way when the jobs were deleted has time to do its worst.
+        sleep(Duration::from_secs(60)).await;
+        job
+    });
+    world.run(async |process| {
+        assert_eq!(process.handle.jobs().await.unwrap(), []);
+        assert_eq!(process.handle.delete(job, None).await, Err(DispatcherError::UnknownJob(job.to_string())));
+    });
+    assert_eq!(world.store.keys(), Vec::<String>::new());
+}
+
+#[test]
+fn a_checkpoint_is_taken_when_it_is_asked_for() {
+    World::default().run(async |process| {
+        let mut without_interval = spec(SHUFFLE);
+        without_interval.options.checkpointing.interval_ms = None;
+        let job = process.handle.submit(without_interval).await.unwrap();
+        process.until_status(job, JobStatus::Running).await;
+        let triggered = async || process.handle.trigger_checkpoint(job, None).await;
+        process.until("the coordinator knows that", async || triggered().await.is_ok()).await;
+        assert_eq!(process.next_completed(job).await.0, 1);
+        let view = process.checkpoint(job, headwater_core::ids::CheckpointId(1)).await;
+        assert_eq!(view.subtasks.len(), 4);
+        for part in view.subtasks.iter() {
+            let ack = part.ack.as_ref().unwrap();
+            assert_eq!((part.attempt, ack.sync_us, ack.async_us, ack.alignment_us), (0, 1, 2, 3));
+            assert!(ack.at_ms >= view.triggered_at_ms);
+        }
+        let again = triggered().await.unwrap();
+        assert_eq!((again.checkpoint.0, again.was_under_way), (2, false));
+        assert!(kinds(&process, job).await.contains(&JobEventKind::CheckpointTriggered));
+        process.handle.cancel(job).await.unwrap();
+        process.handle.wait_for_end(job).await.unwrap();
+        let late = triggered().await;
+        assert_eq!(late, Err(DispatcherError::NotRunning { job, status: JobStatus::Canceled }));
+    });
+}
+
+#[test]
+fn a_job_s_history_outlives_a_process_that_is_killed() {
+    let world = World::default();
+    let (job, exceptions, checkpoints, attempts) = world.run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        process.next_completed(job).await;
+        process.worker.fail(subtask(1, 0), "connection reset");
+        let restarts = async || process.details(job).await.summary.restarts;
+        process.until("the job has restarted", async || restarts().await == 1).await;
+        process.until_status(job, JobStatus::Running).await;
+        process.next_completed(job).await;
+        sleep(Duration::from_secs(5)).await;
+        let exceptions = process.handle.exceptions(job).await.unwrap();
+        let checkpoints = process.handle.checkpoints(job).await.unwrap();
+        let attempts = process.handle.attempts(job, subtask(1, 0)).await.unwrap().unwrap();
+        (job, exceptions, checkpoints, attempts)
+    });
+    world.run(async |process| {
+        process.until_status(job, JobStatus::Running).await;
+        let found = process.handle.exceptions(job).await.unwrap();
+        assert_eq!(found[0].actor, "process");
+        assert_eq!(found[1..], exceptions);
+        let found = process.handle.checkpoints(job).await.unwrap();
+        for known in checkpoints.iter().filter(|view| view.status == CheckpointStatus::Completed).skip(2) {
+            let again = found.iter().find(|view| view.id == known.id).unwrap();
+            assert_eq!((&again.status, again.duration_us), (&known.status, known.duration_us));
+        }
+        let found = process.handle.attempts(job, subtask(1, 0)).await.unwrap().unwrap();
+        assert_eq!(found.len(), attempts.len() + 1);
+        assert_eq!(found[1].state, ExecutionState::Failed, "it died with its process");
+        assert!(found[2].failure.as_ref().unwrap().contains("connection reset"), "{found:#?}");
+        let kinds = kinds(&process, job).await;
+        assert_eq!(kinds[0], JobEventKind::Submitted);
+        assert!(kinds.contains(&JobEventKind::Failed) && kinds.contains(&JobEventKind::TakenOver));
+        let ids: Vec<u64> = process.handle.events(job).await.unwrap().iter().map(|event| event.id).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    });
+}
+
+#[test]
+fn the_same_key_with_the_same_body_is_the_same_job_for_a_day_whatever_dies() {
+    let world = World::default();
+    let key = |body_hash| Some(IdempotencyKey { key: "order-66".to_owned(), body_hash });
+    let job = world.run(async |process| {
+        let first = process.handle.submit_once(spec(SHUFFLE), key(1), None).await.unwrap();
+        let again = process.handle.submit_once(spec(SHUFFLE), key(1), None).await.unwrap();
+        assert_eq!((first.is_replay, again.is_replay, again.job), (false, true, first.job));
+        first.job
+    });
+    world.run(async |process| {
+        let again = process.handle.submit_once(spec(SHUFFLE), key(1), None).await.unwrap();
+        assert_eq!((again.is_replay, again.job), (true, job));
+        let other = process.handle.submit_once(spec(SHUFFLE), key(2), None).await;
+        assert_eq!(other, Err(DispatcherError::IdempotencyKeyReused { key: "order-66".to_owned(), job }));
+        assert_eq!(process.handle.jobs().await.unwrap().len(), 1);
+        sleep(Duration::from_secs(24 * 60 * 60)).await;
+        let later = process.handle.submit_once(spec(SHUFFLE), key(2), None).await.unwrap();
+        assert_eq!((later.is_replay, later.job == job), (false, false));
+    });
+}
+
+#[test]
+fn those_who_follow_miss_nothing_that_is_still_known_and_learn_what_they_have_missed() {
+    World::default().run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        let page = process.handle.told_since(0);
+        assert_eq!((page.missed, page.events[0].job, page.events[0].number), (0, job, 1));
+        for _ in 0..300 {
+            process.handle.restart(job, None).await.unwrap();
+            process.until_status(job, JobStatus::Running).await;
+        }
+        let later = process.handle.told_since(page.newest);
+        assert!(later.missed > 0);
+        assert_eq!(later.events[0].number, page.newest + later.missed + 1);
+        assert_eq!(process.handle.told_since(later.newest).events, []);
+    });
+}
