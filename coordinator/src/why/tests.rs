@@ -108,6 +108,7 @@ fn checkpoint(number: u64, age_ms: i64, status: CheckpointStatus) -> CheckpointV
         duration_us: Some(20_000),
         acknowledged: 6,
         expected: 6,
+        subtasks: std::sync::Arc::default(),
         awaited: Vec::new(),
         state_bytes: 0,
         new_bytes: 0,
