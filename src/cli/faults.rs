@@ -287,11 +287,12 @@ mod tests {
             attempt: None,
             kind: kind.to_owned(),
             message: String::new(),
+            detected_after_us: None,
             recovery: Some(Recovery {
                 restored_checkpoint: Some(3),
                 tasks_restarted: 4,
                 running_after_us,
-                first_record_after_us: None,
+                ..Recovery::default()
             }),
         }
     }

@@ -35,7 +35,7 @@ pub struct Exception {
 }
 
 /// How a job came back from a failure.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Recovery {
     /// The checkpoint that it went back to; `null` is the beginning.
     pub restored_checkpoint: Option<u64>,

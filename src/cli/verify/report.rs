@@ -288,7 +288,7 @@ mod tests {
             restored_checkpoint: Some(1),
             tasks_restarted: 4,
             running_after_us: None,
-            first_record_after_us: None,
+            ..Recovery::default()
         };
         let mut fault = Fault::of_process(0, FaultKind::Process);
         fault.recovery = Some(recovery);
