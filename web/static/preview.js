@@ -59,7 +59,7 @@ export function Results({ preview }) {
   const number = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
   const state = isRunning ? `${number}, running` : end && ENDS[end] && `${number}, ${ENDS[end]}`;
   return html`<${Panel} title="Preview" id="preview" flush aside=${html`<span role="status">${state ?? ""}</span>`}>
-    <div class="scroll preview" ref=${body} onScroll=${scrolled} tabindex="0" role="region" aria-labelledby="preview">
+    <div class="scroll preview" ref=${body} onScroll=${scrolled} tabindex="0" role="group" aria-label="Rows">
       ${problem && html`<${ProblemNote} problem=${problem} />`}
       ${fault && html`<${ProblemNote} problem=${{ title: "Nothing to show", detail: fault.message, hint: fault.hint }} />`}
       ${!schema && !problem && !fault && html`<${Empty}>${isRunning ? "Starting…" : "Preview runs the script's last query here and now, and keeps nothing."}<//>`}
