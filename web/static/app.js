@@ -7,6 +7,7 @@ import { JobsPage } from "./jobs.js";
 import { useHas } from "./live.js";
 import { LogsPage } from "./logs.js";
 import { OverviewPage } from "./overview.js";
+import { Here } from "./parts.js";
 import { followLinks, useRoute } from "./route.js";
 import { Login, LogOut, useSession } from "./session.js";
 import { SqlPage } from "./sql.js";
@@ -36,7 +37,7 @@ function Connection({ connection }) {
 
 function NavLink({ page, at }) {
   const isThere = page.path === "/" ? at === "/" : at === page.path || at.startsWith(`${page.path}/`);
-  return html`<a href=${page.path} aria-current=${isThere ? "page" : undefined}>${page.name}</a>`;
+  return html`<${Here} href=${page.path} isHere=${isThere}>${page.name}<//>`;
 }
 
 function OptionalLink({ page, at }) {

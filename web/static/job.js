@@ -7,7 +7,7 @@ import { Graph } from "./graph.js";
 import { History } from "./history.js";
 import { useHas, useLive } from "./live.js";
 import { LogPanel } from "./logs.js";
-import { Asking, Facts, isTerminal, ProblemNote, State, TaskBoxes, Time } from "./parts.js";
+import { Asking, Facts, Here, isTerminal, ProblemNote, State, TaskBoxes, Time } from "./parts.js";
 import { RateMeter } from "./rates.js";
 import { get, jobPath, request } from "./rest.js";
 import { Restarts } from "./restarts.js";
@@ -67,7 +67,7 @@ function Job({ data, tab, session }) {
 
 function TabLink({ job, tab, isHere }) {
   const path = tab.needs ? jobPath(job.id) + tab.needs : tab.serverNeeds;
-  const link = html`<a href=${`/jobs/${job.id}${tab.name === "overview" ? "" : `/${tab.name}`}`} aria-current=${isHere ? "page" : undefined}>${tab.text}</a>`;
+  const link = html`<${Here} href=${`/jobs/${job.id}${tab.name === "overview" ? "" : `/${tab.name}`}`} isHere=${isHere}>${tab.text}<//>`;
   return path ? html`<${Optional} path=${path}>${link}<//>` : link;
 }
 

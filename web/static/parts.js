@@ -66,6 +66,16 @@ export const Facts = ({ facts }) => html`<dl class="facts">
 export const Scroll = ({ label, tall, children, ...rest }) =>
   html`<div class=${tall ? "scroll tall" : "scroll"} role="group" aria-label=${label} tabindex="0" ...${rest}>${children}</div>`;
 
+// A link in a bar of links; that to where one is scrolls into view on a narrow screen.
+export function Here({ href, isHere, children }) {
+  const link = useRef(null);
+  useLayoutEffect(() => {
+    const bar = link.current.parentElement;
+    if (isHere) bar.scrollLeft = link.current.offsetLeft - bar.offsetLeft - bar.clientWidth / 2;
+  }, [isHere]);
+  return html`<a ref=${link} href=${href} aria-current=${isHere ? "page" : undefined}>${children}</a>`;
+}
+
 // How busy a task is: working, held up from downstream (hatched, so that it is not told by colour alone), and idle.
 export function Load({ busy, backpressured, wide }) {
   const share = (value) => `${Math.round((value ?? 0) * 1000) / 10}%`;
