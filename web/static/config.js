@@ -1,8 +1,9 @@
 // The server's configuration, and where each value came from.
 import { html, useState } from "./html.js";
 import { connectionOf, usePolled } from "./live.js";
-import { Empty, Heading, heads, Panel, ProblemNote, Scroll } from "./parts.js";
+import { Empty, Heading, heads, Panel, ProblemNote, Scroll, Time, VirtualTable } from "./parts.js";
 import { useTitle } from "./route.js";
+import { mayOperate } from "./session.js";
 
 const POLL_MS = 10_000;
 
@@ -38,6 +39,20 @@ export function ConfigPage({ session, frame: Frame }) {
         </tbody>
       </table><//>`}
     <//>
+    ${mayOperate(session) && html`<${Audit} />`}
+  <//>`;
+}
+
+// Who did what here, and who tried to.
+function Audit() {
+  const { data } = usePolled("/audit", POLL_MS);
+  if (!data) return null;
+  return html`<${Panel} title="Audit log" id="audit" flush aside="newest first">
+    <${VirtualTable} label="Audit log" head=${heads([["Time", "w-time"], ["Who"], ["From"], ["What"], ["Outcome"]])} rows=${data.entries}
+      row=${(entry, index) => html`<tr key=${entry.seq} aria-rowindex=${index + 2}>
+        <td><${Time} ms=${entry.at_ms} /></td><td>${entry.who ?? "–"}</td><td class="mono">${entry.peer}</td><td class="mono clip-cell wide" title=${entry.action}>${entry.action}</td>
+        <td><span class=${`state tone-${entry.outcome === "done" ? "good" : "bad"}`}>${entry.outcome}</span> <span class="dim">${entry.status}</span></td>
+      </tr>`} />
   <//>`;
 }
 

@@ -72,7 +72,7 @@ export function Graph({ job, rates, selected, select, bottleneck, tap }) {
 function EdgeLabel({ edge, middle, names, tap }) {
   const style = { left: `${middle.x}px`, top: `${middle.y}px` };
   if (!tap) return html`<span class="edge-label" style=${style}>${edge.partitioning}</span>`;
-  return html`<button class="edge-label" style=${style} onClick=${() => tap(edge.from)} title="look at the records that pass here"
+  return html`<button class="edge-label" style=${style} onClick=${() => tap({ from: edge.from, to: edge.to })} title="look at the records that pass here"
     aria-label=${`${edge.partitioning}: look at the records from ${names[edge.from].name} to ${names[edge.to].name}`}>${edge.partitioning}<span aria-hidden="true"> ⌕</span></button>`;
 }
 

@@ -13,12 +13,12 @@ const POINTS = 240;
 const FOLLOW_MS = 5000;
 const LINES_MAX = 2 * COLORS.length;
 
-export const History = ({ job }) => html`<${MetricHistory} path=${`${jobPath(job.id)}/metrics`} vertices=${job.vertices} />`;
+export const History = ({ job }) => html`<${MetricHistory} path=${`${jobPath(job.id)}/metrics`} vertices=${job.vertices} endedAt=${job.ended_at_ms} />`;
 
-export function MetricHistory({ path, vertices }) {
+export function MetricHistory({ path, vertices, endedAt = null }) {
   const [span, setSpan] = useState(15 * MINUTE_MS);
-  // Null follows the present.
-  const [to, setTo] = useState(null);
+  // Null follows the present; of a job that has ended, its last minutes are shown first.
+  const [to, setTo] = useState(endedAt);
   const [vertex, setVertex] = useState("");
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {

@@ -115,7 +115,7 @@ function Flow({ job, rates, why, select, may }) {
   const [tapped, setTapped] = useState(null);
   useEffect(() => setTapped(null), [job.id]);
   return html`<${Graph} job=${job} rates=${rates} selected=${selected} select=${select} bottleneck=${bottleneckOf(why)} tap=${may ? setTapped : null} />
-    ${tapped && html`<${Tap} key=${tapped} job=${job} vertex=${tapped} close=${() => setTapped(null)} />`}
+    ${tapped && html`<${Tap} key=${`${tapped.from} ${tapped.to}`} job=${job} edge=${tapped} close=${() => setTapped(null)} />`}
     <${Vertices} job=${job} rates=${rates} selected=${selected} select=${select} />
     <${Subtasks} job=${job} rates=${rates} selected=${selected} clear=${() => select(null)} tap=${may ? setTapped : null} />`;
 }

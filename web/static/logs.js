@@ -7,8 +7,8 @@ import { useTitle } from "./route.js";
 
 const POLL_MS = 1000;
 const LINES_MAX = 500;
-const LEVELS = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
-const TONES = { ERROR: "bad", WARN: "warn", INFO: "done" };
+const LEVELS = ["error", "warn", "info", "debug", "trace"];
+const TONES = { error: "bad", warn: "warn", info: "done" };
 
 export function LogsPage({ session, frame: Frame }) {
   const [connection, setConnection] = useState("connecting");
@@ -21,7 +21,7 @@ export function LogsPage({ session, frame: Frame }) {
 
 // The log of the server, or of one job.
 export function LogPanel({ job, onConnection }) {
-  const [level, setLevel] = useState("INFO");
+  const [level, setLevel] = useState("info");
   const [text, setText] = useState("");
   const [isFollowing, setFollowing] = useState(true);
   const { lines, problem, isKnown } = useLines(level, job, isFollowing, onConnection);
@@ -38,7 +38,7 @@ export function LogPanel({ job, onConnection }) {
   };
   return html`<div class="filters">
       <label class="inline">level <select value=${level} onChange=${(event) => setLevel(event.target.value)}>
-        ${LEVELS.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
+        ${LEVELS.map((each) => html`<option key=${each} value=${each}>${each.toUpperCase()}</option>`)}
       </select></label>
       <label class="inline">text <input type="search" value=${text} onInput=${(event) => setText(event.target.value)} placeholder="part of a line" /></label>
       <label class="inline"><input type="checkbox" checked=${isFollowing} onChange=${(event) => setFollowing(event.target.checked)} />follow</label>
@@ -56,7 +56,7 @@ function Line({ line, hasJob }) {
   const fields = Object.entries(line.fields ?? {});
   return html`<div class="log-line">
     <time class="dim" datetime=${new Date(line.at_ms).toISOString()} title=${format.time(line.at_ms)}>${format.clockMs(line.at_ms)}</time>
-    <span class=${`log-level tone-${TONES[line.level] ?? "quiet"} plain`}>${line.level}</span>
+    <span class=${`log-level tone-${TONES[line.level] ?? "quiet"} plain`}>${line.level.toUpperCase()}</span>
     <span class="log-text">
       <span class="dim">${line.target}</span> ${line.message}
       ${fields.map(([key, value]) => html` <span key=${key} class="dim">${key}=</span>${typeof value === "string" ? value : JSON.stringify(value)}`)}
@@ -77,10 +77,11 @@ function useLines(level, job, isFollowing, onConnection = () => {}) {
     const once = async () => {
       if (after === null || (following.current && !document.hidden)) {
         try {
-          const { lines, next } = await get(`/logs${search({ level: level.toLowerCase(), job, limit: LINES_MAX, after })}`);
+          const { lines, next } = await get(`/logs${search({ level, job, limit: LINES_MAX, after })}`);
           if (stopped) return;
           if (lines.length || after === null) {
-            setState((before) => ({ lines: [...before.lines, ...lines].slice(-LINES_MAX), problem: null, isKnown: true }));
+            const isFirst = after === null;
+            setState((before) => ({ lines: [...(isFirst ? [] : before.lines), ...lines].slice(-LINES_MAX), problem: null, isKnown: true }));
           }
           after = next ?? lines.at(-1)?.seq ?? after;
           onConnection("live");
@@ -89,6 +90,8 @@ function useLines(level, job, isFollowing, onConnection = () => {}) {
           setState((before) => ({ ...before, problem, isKnown: true }));
           onConnection(problem.status === 0 ? "retrying" : "gone");
           if (isMissing(problem)) return;
+          // Another process may number its lines anew.
+          if (problem.status === 0) after = null;
         }
       }
       timer = setTimeout(once, POLL_MS);

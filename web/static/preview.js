@@ -1,7 +1,7 @@
 // A preview: the first rows of a script's query, as they come.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Empty, Panel, ProblemNote } from "./parts.js";
-import { postForEvents } from "./sse.js";
+import { readEvents } from "./sse.js";
 
 const NOTHING = { schema: null, rows: [], end: null, problem: null, fault: null, isRunning: false };
 const COLUMN_PX_MIN = 130;
@@ -32,7 +32,7 @@ export function usePreview() {
       if (name === "error") update(() => ({ fault: { ...data, of: text }, end: "error" }));
     };
     try {
-      await postForEvents("/sql/preview", { sql: text, rows }, abort.signal, take);
+      await readEvents("/sql/preview", { sql: text, rows }, abort.signal, take);
       update((before) => ({ end: before.end ?? "cut" }));
     } catch (refused) {
       if (abort.signal.aborted) update(() => ({ end: "stopped" }));

@@ -23,7 +23,7 @@ export const mayOperate = (session) => !session.login_required || session.role =
 export function LogOut({ session }) {
   if (!session?.login_required) return null;
   const logOut = () => request("POST", "/logout").finally(() => location.reload());
-  return html`<button class="quiet" onClick=${logOut} title=${`role: ${session.role}`}>Log out</button>`;
+  return html`<button class="quiet" onClick=${logOut} title=${`${session.name ?? ""}, may ${session.role}`}>Log out</button>`;
 }
 
 export function Login() {

@@ -14,7 +14,7 @@ export function Subtasks({ job, rates, selected, clear, tap }) {
   const aside =
     selected === null
       ? "select a vertex to see only its own"
-      : html`${tap && html`<button class="quiet" onClick=${() => tap(selected)}>Look at its records</button> `}<button class="quiet" onClick=${clear}>Show all</button>`;
+      : html`${tap && html`<button class="quiet" onClick=${() => tap({ from: selected })}>Look at its records</button> `}<button class="quiet" onClick=${clear}>Show all</button>`;
   const columns = [
     ["Subtask"], ["State", "w-state"], ["Busy / back-pressured", "w-load"], ["Attempt", "num"], ["Slot", "num"],
     ["Records in", "num w-count"], ["Records out", "num w-count"], ["In rate", "num w-count"], ["Out rate", "num w-count"],

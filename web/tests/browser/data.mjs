@@ -192,11 +192,11 @@ export const CONFIG = [
 
 export function logLine(seq, now) {
   const [level, target, message] = [
-    ["INFO", "headwater_coordinator::checkpoint", "checkpoint completed"],
-    ["DEBUG", "headwater_actors::task", "task deployed"],
-    ["WARN", "headwater_connectors::socket", "connection lost, connecting again to <b>localhost</b>"],
-    ["INFO", "headwater_coordinator::job", "job is running"],
-    ["ERROR", "headwater_coordinator::failover", "a task died: index out of bounds: the len is 3 but the index is 7"],
+    ["info", "headwater_coordinator::checkpoint", "checkpoint completed"],
+    ["debug", "headwater_actors::task", "task deployed"],
+    ["warn", "headwater_connectors::socket", "connection lost, connecting again to <b>localhost</b>"],
+    ["info", "headwater_coordinator::job", "job is running"],
+    ["error", "headwater_coordinator::failover", "a task died: index out of bounds: the len is 3 but the index is 7"],
   ][seq % 5];
   return { seq, at_ms: now - (400 - seq) * 317, level, target, message, fields: { checkpoint: seq, attempt: 2 }, job: seq % 2 ? IDS.slow : null };
 }
@@ -218,4 +218,9 @@ export const events = (now) => [
   { id: 3, at_ms: now - 61_000, kind: "failed", message: "v1-1 died: index out of bounds: the len is 3 but the index is 7", by: null, actor: "v1-1", checkpoint: null, state: null },
   { id: 2, at_ms: now - 90_000, kind: "checkpoint-triggered", message: "checkpoint 29 was triggered by hand", by: "token ops, 127.0.0.1", actor: null, checkpoint: 29, state: null },
   { id: 1, at_ms: now - 754_000, kind: "submitted", message: "the job was submitted", by: "127.0.0.1", actor: null, checkpoint: null, state: "CREATED" },
+];
+
+export const audit = (now) => [
+  { seq: 2, at_ms: now - 90_000, who: "ops", peer: "127.0.0.1", action: `POST /api/v1/jobs/${IDS.slow}/checkpoints`, status: 202, outcome: "done" },
+  { seq: 1, at_ms: now - 95_000, who: null, peer: "10.0.0.9", action: "POST /api/v1/jobs", status: 401, outcome: "denied" },
 ];

@@ -108,10 +108,11 @@ export class Fake {
     const now = Date.now();
     const { method } = request;
     const [, first, id, part, number, , index] = path.split("/");
-    if (first === "session") return { body: { login_required: this.token !== null, role: this.token && !this.#isIn(request) ? null : this.role } };
+    if (first === "session") return { body: { login_required: this.token !== null, name: this.token && this.#isIn(request) ? "ops" : null, role: this.token && !this.#isIn(request) ? null : this.role } };
     if (first === "login" || first === "logout") return { body: {} };
     if (path === "/overview") return { body: this.#overview() };
     if (path === "/programs") return { body: { programs: data.PROGRAMS } };
+    if (path === "/audit") return { body: { entries: data.audit(now), next: null } };
     if (path === "/config") return { body: { entries: data.CONFIG } };
     if (path === "/build") return { body: { version: "1.2.3", commit: "0123456789abcdef", profile: "release", rustc: "1.95.0", target: "x86_64-unknown-linux-gnu" } };
     if (path === "/slots") return { body: { slots: [0, 1, 2, 3].map((slot) => ({ slot, tasks: slot < 2 ? ["v0", "v1", "v2"].map((vertex) => ({ job: data.IDS.slow, subtask: `${vertex}-${slot}`, state: "RUNNING" })) : [] })) } };
@@ -178,7 +179,7 @@ export class Fake {
     const newest = 400 + Math.floor((now - this.startedAt - 9_400_000) / 500);
     const lines = [];
     for (let seq = after + 1; seq <= newest; seq += 1) lines.push(data.logLine(seq, now));
-    const fits = (line) => rank.indexOf(line.level.toLowerCase()) <= rank.indexOf(query.get("level") ?? "info") && (!query.get("job") || line.job === query.get("job"));
+    const fits = (line) => rank.indexOf(line.level) <= rank.indexOf(query.get("level") ?? "info") && (!query.get("job") || line.job === query.get("job"));
     return { lines: lines.filter(fits), next: newest };
   }
 

@@ -44,7 +44,7 @@ const VIEWS = [
   ["sql", "/sql", "Ctrl", "1 statement, nothing wrong"],
   ["cluster", "/cluster", "Task slots", "free", "release"],
   ["logs", "/logs", "a task died", "following"],
-  ["config", "/config", "headwater.toml:3", "HEADWATER_LOG_LEVEL"],
+  ["config", "/config", "headwater.toml:3", "HEADWATER_LOG_LEVEL", "denied"],
   ["big", `/jobs/${IDS.big}`, "stage 0 of pipeline 0", "800"],
   ["long", `/jobs/${IDS.long}`, "with-customers-and-their-addresses", "RESTARTING"],
 ];
@@ -165,7 +165,7 @@ test("a server that asks for a token is entered with it, and a reader changes no
 });
 
 test("what the server does not have is not shown", async () => {
-  const own = await new Fake({ without: ["/why", "/metrics", "/state", "/logs", "/config", "/slots", "/build", "/restarts", `${IDS.slow}/events`] }).start();
+  const own = await new Fake({ without: ["/why", "/metrics", "/state", "/logs", "/config", "/audit", "/slots", "/build", "/restarts", `${IDS.slow}/events`] }).start();
   const { page, close } = await open(browser, own.url + job());
   await shows(page, "Restarts", "HASH");
   await page.waitForFunction(() => document.querySelectorAll(".tabs a").length === 5 && document.querySelectorAll(".top nav a").length === 5 && !document.querySelector(".why"));
@@ -206,7 +206,7 @@ test("a checkpoint is triggered, and one is shown in detail", async () => {
 test("records are looked at where they pass, without the fields that are hidden", async () => {
   const { page, close } = await open(browser, fake.url + job());
   await page.getByRole("button", { name: /look at the records from socket source/ }).click();
-  await shows(page, "Records that leave v0", '"email":"a@b.c"', "3 not shown, ended: limit");
+  await shows(page, "Records from v0 to v1", '"email":"a@b.c"', "3 not shown, ended: limit");
   await page.getByLabel("hide fields").fill("email");
   await page.getByRole("button", { name: "Start again" }).click();
   await page.waitForFunction(() => document.body.innerText.includes('"email":"******"') && !document.body.innerText.includes("a@b.c"));
@@ -237,7 +237,7 @@ test("the log is filtered and followed", async () => {
   await page.getByLabel("text").fill("task died");
   await page.waitForFunction(() => [...document.querySelectorAll(".log-line")].every((line) => line.innerText.includes("task died")));
   await page.getByLabel("text").fill("");
-  await page.getByLabel("level").selectOption("ERROR");
+  await page.getByLabel("level").selectOption("error");
   await page.waitForFunction(() => document.querySelector(".log-line") && [...document.querySelectorAll(".log-level")].every((level) => level.innerText === "ERROR"));
   await close();
 });
