@@ -16,7 +16,7 @@ export function Subtasks({ job, rates, selected, clear, tap }) {
       ? "select a vertex to see only its own"
       : html`${tap && html`<button class="quiet" onClick=${() => tap({ from: selected })}>Look at its records</button> `}<button class="quiet" onClick=${clear}>Show all</button>`;
   const columns = [
-    ["Subtask"], ["State", "w-state"], ["Busy / back-pressured", "w-load"], ["Attempt", "num"], ["Slot", "num"],
+    ["Subtask"], ["State", "w-state"], ["Busy / back-pressured", "w-load"], ["Attempt", "num"],
     ["Records in", "num w-count"], ["Records out", "num w-count"], ["In rate", "num w-count"], ["Out rate", "num w-count"],
     shown.queued && ["Queued", "num", "records that wait in its input channels"], shown.pending && ["Pending", "num", "records that the source knows of and has not read"],
     shown.malformed && ["Malformed", "num", "records that could not be decoded"], ["Late", "num"], shown.state && ["State", "num"],
@@ -39,7 +39,6 @@ function Row({ index, vertex, subtask, rate, shown, nowMs, open }) {
     <td class="nowrap"><span class="load-cell"><${Load} busy=${rate.busy} backpressured=${rate.backpressured} />
       <span class="dim num">${format.percent(rate.busy)} / ${format.percent(rate.backpressured)}</span></span></td>
     <td class="num">${subtask.attempt}</td>
-    <td class="num">${subtask.slot}</td>
     <td class="num" title=${format.exactly(subtask.records_in)}>${format.count(subtask.records_in)}</td>
     <td class="num" title=${format.exactly(subtask.records_out)}>${format.count(subtask.records_out)}</td>
     <td class="num">${format.rate(rate.recordsIn)}</td>
