@@ -17,9 +17,13 @@ use assets::{Asset, INDEX, STATIC};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Serves the page at `/`, `/sql` and `/jobs/{id}`, and its files below `/static/`.
+/// Where the page itself is served; it shows what its address names.
+const PAGES: [&str; 9] =
+    ["/", "/jobs", "/jobs/{id}", "/jobs/{id}/{part}", "/submit", "/sql", "/cluster", "/logs", "/config"];
+
+/// Serves the page at its addresses, and its files below `/static/`.
 pub fn configure(config: &mut ServiceConfig) {
-    for path in ["/", "/sql", "/jobs/{id}"] {
+    for path in PAGES {
         config.route(path, reads(&INDEX));
     }
     for asset in STATIC {

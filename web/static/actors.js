@@ -1,6 +1,7 @@
 // The supervision tree: who watches whom, and, where chaos is allowed, a button that kills.
 import { html, useState } from "./html.js";
-import { Panel, State } from "./parts.js";
+import { usePolled } from "./live.js";
+import { Asking, heads, Panel, State, VirtualTable } from "./parts.js";
 import { jobPath, request } from "./rest.js";
 
 // Parents come before their children, whatever the order of the list.
@@ -14,32 +15,27 @@ function inTreeOrder(actors) {
   return walk(null, 0);
 }
 
-export function Actors({ job, chaos }) {
+export function Actors({ job, may }) {
+  const { data: overview } = usePolled("/overview", 0);
   const [note, setNote] = useState(null);
-  const kill = (actor) => {
-    const sent = request("DELETE", `${jobPath(job.id)}/actors/${encodeURIComponent(actor.id)}`);
-    sent.then(
-      () => setNote({ text: `killed ${actor.id}` }),
-      (problem) => setNote({ text: problem.detail || problem.title, isBad: true }),
-    );
-  };
-  const aside = html`<span role="status" class=${note?.isBad ? "tone-bad plain" : ""}>${note?.text ?? `${job.actors.length} actors`}</span>`;
-  return html`<${Panel} title="Supervision tree" id="actors" flush aside=${aside}>
-    <div class="scroll tall"><ul class="tree" role="tree" aria-labelledby="actors">
-      ${inTreeOrder(job.actors).map(({ actor, depth }) => html`<${Actor} key=${actor.id} actor=${actor} depth=${depth} kill=${chaos ? kill : null} />`)}
-    </ul></div>
+  const canKill = may && overview?.chaos;
+  const kill = (actor) => request("DELETE", `${jobPath(job.id)}/actors/${encodeURIComponent(actor.id)}`).then(() => setNote(`killed ${actor.id}`));
+  const columns = [["Actor"], ["Name"], ["State", "w-state"], ["Restarts", "num w-small"], ["Last died of"], canKill && ["Chaos", "w-small"]];
+  return html`<${Panel} title="Supervision tree" id="actors" flush aside=${html`<span role="status">${note ?? `${job.actors.length} actors`}</span>`}>
+    <${VirtualTable} label="Supervision tree" heightMax=${560} rowPx=${42} head=${heads(columns)} rows=${inTreeOrder(job.actors)}
+      row=${({ actor, depth }, index) => html`<${Actor} key=${actor.id} index=${index} actor=${actor} depth=${depth} kill=${canKill ? kill : null} />`} />
   <//>`;
 }
 
-function Actor({ actor, depth, kill }) {
-  const canDie = !["FINISHED", "CANCELED"].includes(actor.state);
-  return html`<li class="actor" role="treeitem" aria-level=${depth + 1} style=${{ paddingLeft: `${16 + depth * 22}px` }}>
-    <span class="actor-name">
-      <span><span class="mono">${actor.id}</span>${actor.name.toLowerCase() !== actor.id.replaceAll("-", " ") && html` <span class="dim">${actor.name}</span>`}</span>
-      ${actor.last_failure && html`<span class="small dim clip" title=${actor.last_failure}>last died of: ${actor.last_failure}</span>`}
-    </span>
-    <span class=${actor.restarts ? "tone-warn plain nowrap" : "dim nowrap"}>${actor.restarts} ${actor.restarts === 1 ? "restart" : "restarts"}</span>
-    <${State} state=${actor.state} />
-    ${kill && html`<button class="danger small" disabled=${!canDie} aria-label=${`Kill ${actor.id}`} onClick=${() => kill(actor)}>Kill</button>`}
-  </li>`;
+function Actor({ index, actor, depth, kill }) {
+  const canDie = !["FINISHED", "CANCELED", "FAILED"].includes(actor.state);
+  return html`<tr aria-rowindex=${index + 2}>
+    <td class="nowrap"><span style=${{ paddingLeft: `${depth * 22}px` }}>${depth > 0 && html`<span class="dim" aria-hidden="true">└ </span>`}<span class="mono">${actor.id}</span></span></td>
+    <td class="clip-cell dim" title=${actor.name}>${actor.name}</td>
+    <td><${State} state=${actor.state} /></td>
+    <td class=${actor.restarts ? "num tone-warn plain" : "num dim"}>${actor.restarts}</td>
+    <td class="clip-cell wide small dim" title=${actor.last_failure}>${actor.last_failure ?? ""}</td>
+    ${kill && html`<td><${Asking} label="Kill" ariaLabel=${`Kill ${actor.id}`} small danger disabled=${!canDie} question=${`Kill ${actor.id}?`} act=${() => kill(actor)}
+      consequence="It dies as if it had failed. Its supervisor brings it back, with its region, from the newest checkpoint." /></td>`}
+  </tr>`;
 }

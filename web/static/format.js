@@ -22,6 +22,7 @@ export const exactly = (value) => (value ?? NONE).toLocaleString("en");
 export const rate = (value) => (value === null || value === undefined ? NONE : `${count(value)}/s`);
 
 export function bytes(value) {
+  if (value === null || value === undefined) return NONE;
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let scaled = value;
   let unit = 0;
@@ -66,6 +67,10 @@ export function clock(ms) {
   const date = new Date(ms);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
+
+export const clockMs = (ms) => `${clock(ms)}.${String(new Date(ms).getMilliseconds()).padStart(3, "0")}`;
+
+export const bytesRate = (value) => (value === null || value === undefined ? NONE : `${bytes(Math.round(value))}/s`);
 
 // A watermark: its time, and how far it is behind the server's clock.
 export function watermark(ms, nowMs) {

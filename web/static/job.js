@@ -1,17 +1,24 @@
-// One job: its graph, subtasks, supervision tree, failures and checkpoints.
+// One job: how it is, said at the top, and a tab for each thing that one may want to know.
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { Actors } from "./actors.js";
 import { Checkpoints } from "./checkpoints.js";
-import { Exceptions } from "./exceptions.js";
 import * as format from "./format.js";
 import { Graph } from "./graph.js";
-import { useLive } from "./live.js";
-import { Empty, isTerminal, Panel, ProblemNote, State, TaskBoxes } from "./parts.js";
+import { History } from "./history.js";
+import { useHas, useLive } from "./live.js";
+import { LogPanel } from "./logs.js";
+import { Asking, Facts, Here, isTerminal, ProblemNote, State, TaskBoxes, Time } from "./parts.js";
 import { RateMeter } from "./rates.js";
 import { get, jobPath, request } from "./rest.js";
+import { Restarts } from "./restarts.js";
+import { go, useRoute, useTitle } from "./route.js";
+import { mayOperate } from "./session.js";
+import { Settings } from "./settings.js";
+import { StateBrowser } from "./state.js";
 import { Subtasks } from "./subtasks.js";
-
-const CONFIRM_MS = 4000;
+import { Tap } from "./tap.js";
+import { Vertices } from "./vertices.js";
+import { bottleneckOf, useWhy, Why } from "./why.js";
 
 async function poll(id) {
   const path = jobPath(id);
@@ -19,105 +26,96 @@ async function poll(id) {
   return { job, ...checkpoints, ...exceptions };
 }
 
-export function JobPage({ id, frame: Frame }) {
+export function JobPage({ id, tab = "overview", session, frame: Frame }) {
   const stream = `/api/v1/events?job=${encodeURIComponent(id)}`;
   const { data, connection, problem } = useLive(stream, "job", () => poll(id));
-  const chaos = useChaos();
-  const meter = useRef(null);
-  meter.current ??= new RateMeter();
-  const rates = useMemo(() => (data ? meter.current.observe(data.job) : {}), [data]);
-  const [selected, setSelected] = useState(null);
-  const name = data?.job.name ?? id;
-  useEffect(() => {
-    document.title = `${name} · Headwater`;
-  }, [name]);
-
-  const trail = html`<a href="/">Jobs</a><span class="dim" aria-hidden="true">/</span><span aria-current="page">${name}</span>`;
-  return html`<${Frame} connection=${connection} trail=${trail}>
+  useTitle(data?.job.name ?? id);
+  return html`<${Frame} connection=${connection} session=${session}>
+    <nav class="trail" aria-label="Breadcrumb"><a href="/jobs">Jobs</a><span class="dim" aria-hidden="true">/</span><span class="clip mono" aria-current="page">${id}</span></nav>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
-    ${data &&
-    html`<${Header} job=${data.job} />
-      <${Panel} title="Job graph" id="graph" flush>
-        <${Graph} job=${data.job} rates=${rates} selected=${selected} select=${setSelected} />
-      <//>
-      <${Subtasks} job=${data.job} rates=${rates} selected=${selected} clear=${() => setSelected(null)} />
-      <div class="columns">
-        <${Actors} job=${data.job} chaos=${chaos} />
-        <${Exceptions} exceptions=${data.exceptions} />
-      </div>
-      <${Checkpoints} checkpoints=${data.checkpoints} />
-      <${Configuration} job=${data.job} />`}
+    ${data && html`<${Job} data=${data} tab=${tab} session=${session} />`}
   <//>`;
 }
 
-// Whether this server lets actors be killed; it does not change while the server runs.
-function useChaos() {
-  const [chaos, setChaos] = useState(false);
-  useEffect(() => {
-    get("/overview").then((overview) => setChaos(overview.chaos), () => {});
-  }, []);
-  return chaos;
+const TABS = [
+  { name: "overview", text: "Overview", Part: Flow },
+  { name: "checkpoints", text: "Checkpoints", Part: Checkpoints },
+  { name: "restarts", text: "Restarts", Part: Restarts },
+  { name: "metrics", text: "Metrics", Part: History, needs: "/metrics?points=1" },
+  { name: "state", text: "State", Part: StateBrowser, needs: "/state" },
+  { name: "actors", text: "Actors", Part: Actors },
+  { name: "logs", text: "Log", Part: ({ job }) => html`<${LogPanel} job=${job.id} />`, serverNeeds: "/logs?limit=1" },
+  { name: "configuration", text: "Configuration", Part: Settings },
+];
+
+function Job({ data, tab, session }) {
+  const { job } = data;
+  const why = useWhy(job.id);
+  const meter = useRef(null);
+  meter.current ??= new RateMeter();
+  const rates = useMemo(() => meter.current.observe(job), [data]);
+  const { Part } = TABS.find((each) => each.name === tab) ?? TABS[0];
+  const select = (vertex) => go(`/jobs/${job.id}${vertex ? `?vertex=${vertex}` : ""}`, { replace: tab === "overview" });
+  const may = mayOperate(session);
+  return html`<${Header} job=${job} may=${may} />
+    <${Why} why=${why} nowMs=${job.now_ms} select=${select} />
+    <nav class="tabs" aria-label="Parts of the job">
+      ${TABS.map((each) => html`<${TabLink} key=${each.name} job=${job} tab=${each} isHere=${each.Part === Part} />`)}
+    </nav>
+    <${Part} ...${data} rates=${rates} why=${why} select=${select} may=${may} />`;
 }
 
-function Header({ job }) {
-  const facts = [
-    ["Job ID", html`<span class="mono">${job.id}</span>`],
-    ["Program", html`<span class="mono">${job.program}</span>`],
-    ["Start time", format.time(job.started_at_ms ?? job.submitted_at_ms)],
-    job.ended_at_ms ? ["End time", format.time(job.ended_at_ms)] : null,
-    ["Duration", format.duration(job.duration_ms)],
-    ["Tasks", html`<${TaskBoxes} tasks=${job.tasks} />`],
-    ["Restarts", job.restarts],
-    ["Last checkpoint", job.last_completed_checkpoint ?? "none yet"],
-  ].filter(Boolean);
+function TabLink({ job, tab, isHere }) {
+  const path = tab.needs ? jobPath(job.id) + tab.needs : tab.serverNeeds;
+  const link = html`<${Here} href=${`/jobs/${job.id}${tab.name === "overview" ? "" : `/${tab.name}`}`} isHere=${isHere}>${tab.text}<//>`;
+  return path ? html`<${Optional} path=${path}>${link}<//>` : link;
+}
+
+const Optional = ({ path, children }) => useHas(path) && children;
+
+function Header({ job, may }) {
+  const isEnded = isTerminal(job.state);
   return html`<div class="job-head">
-    <div class="job-title">
+    <div class="heading">
       <h1>${job.name}</h1><${State} state=${job.state} />
       <span class="spring"></span>
-      ${!isTerminal(job.state) && html`<${CancelButton} job=${job} />`}
+      ${may && html`<${Actions} job=${job} isEnded=${isEnded} />`}
     </div>
-    <dl class="facts">${facts.map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
+    <${Facts} facts=${[
+      ["Program", html`<span class="mono">${job.program}</span>`],
+      ["Started", html`<${Time} ms=${job.started_at_ms ?? job.submitted_at_ms} />`],
+      isEnded && ["Ended", html`<${Time} ms=${job.ended_at_ms} />`],
+      ["Duration", html`<span class="fact-duration">${format.duration(job.duration_ms)}</span>`],
+      ["Tasks", html`<${TaskBoxes} tasks=${job.tasks} />`],
+      ["Restarts", html`<span class=${job.restarts ? "tone-warn plain strong" : ""}>${job.restarts}</span>`],
+      ["Last checkpoint", job.last_completed_checkpoint ?? "none yet"],
+    ]} />
     ${job.failure && html`<div class="problem"><strong>Root cause</strong><span>${job.failure}</span></div>`}
   </div>`;
 }
 
-// Asks once more before it cancels.
-function CancelButton({ job }) {
-  const [isAsking, setAsking] = useState(false);
-  const [problem, setProblem] = useState(null);
-  const isCancelling = job.state === "CANCELLING";
-  useEffect(() => {
-    if (!isAsking) return undefined;
-    const timer = setTimeout(() => setAsking(false), CONFIRM_MS);
-    return () => clearTimeout(timer);
-  }, [isAsking]);
-  const click = () => {
-    if (!isAsking) return setAsking(true);
-    setAsking(false);
-    return request("PATCH", `${jobPath(job.id)}?mode=cancel`).then(() => setProblem(null), setProblem);
-  };
-  return html`${problem && html`<span class="tone-bad plain small" role="alert">${problem.detail}</span>`}
-    <button class=${isAsking ? "danger armed" : "danger"} disabled=${isCancelling} onClick=${click}>
-      ${isAsking ? "Really cancel?" : "Cancel job"}
-    </button>`;
+function Actions({ job, isEnded }) {
+  const path = jobPath(job.id);
+  const restart = html`<${Asking} label="Restart job" question="Restart this job?" act=${() => request("POST", `${path}/restart`)}
+    done=${({ id }) => go(`/jobs/${id}`)}
+    consequence=${isEnded ? `${job.name} runs again, from its newest checkpoint if one is kept, else from the beginning as a new job.` : `All tasks of ${job.name} are stopped and begin again at the newest checkpoint.`} />`;
+  if (isEnded) {
+    return html`${restart}<${Asking} label="Delete job" danger question="Delete this job?" act=${() => request("DELETE", path)} done=${() => go("/jobs")}
+      consequence=${`What is kept of ${job.name} is deleted: its history, its checkpoints and its metrics. This cannot be undone.`} />`;
+  }
+  return html`${restart}<${Asking} label="Cancel job" danger disabled=${job.state === "CANCELLING"} question="Cancel this job?" act=${() => request("PATCH", `${path}?mode=cancel`)}
+    consequence=${`${job.name} stops at once. What it has read since its newest checkpoint is not committed.`} />`;
 }
 
-function Configuration({ job }) {
-  const args = Object.entries(job.args);
-  return html`<${Panel} title="Configuration" id="configuration">
-    <div class="columns even">
-      <${Pairs} caption="Arguments" pairs=${args} none="The job was submitted without arguments." />
-      <${Pairs} caption="Options" pairs=${Object.entries(job.options)} none="" />
-    </div>
-  <//>`;
-}
-
-function Pairs({ caption, pairs, none }) {
-  if (pairs.length === 0) return html`<${Empty}>${none}<//>`;
-  return html`<table class="pairs">
-    <caption>${caption}</caption>
-    <tbody>
-      ${pairs.map(([key, value]) => html`<tr key=${key}><th scope="row" class="mono">${key}</th><td class="mono">${String(value)}</td></tr>`)}
-    </tbody>
-  </table>`;
+// The graph, its vertices and their subtasks.
+function Flow({ job, rates, why, select, may }) {
+  const { query } = useRoute();
+  const asked = query.get("vertex");
+  const selected = job.vertices.some((vertex) => vertex.id === asked) ? asked : null;
+  const [tapped, setTapped] = useState(null);
+  useEffect(() => setTapped(null), [job.id]);
+  return html`<${Graph} job=${job} rates=${rates} selected=${selected} select=${select} bottleneck=${bottleneckOf(why)} tap=${may ? setTapped : null} />
+    ${tapped && html`<${Tap} key=${`${tapped.from} ${tapped.to}`} job=${job} edge=${tapped} close=${() => setTapped(null)} />`}
+    <${Vertices} job=${job} rates=${rates} selected=${selected} select=${select} />
+    <${Subtasks} job=${job} rates=${rates} selected=${selected} clear=${() => select(null)} tap=${may ? setTapped : null} />`;
 }

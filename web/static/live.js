@@ -1,5 +1,6 @@
 // Live data: server-sent events, and polling for as long as they are cut off.
 import { useEffect, useState } from "./html.js";
+import { get, isMissing } from "./rest.js";
 
 const POLL_MS = 2000;
 const RECONNECT_MS = 2000;
@@ -66,4 +67,53 @@ export function useLive(path, name, poll) {
   }, [path]);
 
   return state;
+}
+
+// Fetches `path` now and every `everyMs`, unless nobody looks; nothing if `path` is null.
+// Returns { data, problem, isMissing, refresh }; what was there stays while the server is away.
+export function usePolled(path, everyMs) {
+  const [state, setState] = useState({ path: null, data: null, problem: null });
+  const [round, setRound] = useState(0);
+
+  useEffect(() => {
+    if (path === null) return undefined;
+    let stopped = false;
+    let timer;
+    const once = async () => {
+      if (!document.hidden) {
+        const next = await get(path).then((data) => ({ path, data, problem: null }), (problem) => ({ problem }));
+        if (stopped) return;
+        setState((before) => ({ ...before, ...next }));
+        if (isMissing(next.problem)) return;
+      }
+      if (everyMs) timer = setTimeout(once, everyMs);
+    };
+    once();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }, [path, everyMs, round]);
+
+  return { ...state, isMissing: isMissing(state.problem), refresh: () => setRound((before) => before + 1) };
+}
+
+const asked = new Map();
+
+// Whether the server has what is at `path`; true until it is known.
+export function useHas(path) {
+  const [, setKnown] = useState(0);
+  useEffect(() => {
+    if (!asked.has(path)) {
+      asked.set(path, true);
+      get(path).catch((problem) => asked.set(path, !isMissing(problem))).then(() => setKnown((before) => before + 1));
+    }
+  }, [path]);
+  return asked.get(path) ?? true;
+}
+
+// A page that only polls is as live as its last answer.
+export function connectionOf(data, problem) {
+  if (problem?.status === 0) return "retrying";
+  return data ? "live" : "connecting";
 }

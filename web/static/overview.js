@@ -1,24 +1,24 @@
-// The server at a glance: slots, jobs, and the programs that can be submitted.
-import { html, useEffect, useState } from "./html.js";
+// The server at a glance: what runs and how it is, and what ended last.
+import { html } from "./html.js";
 import * as format from "./format.js";
+import { JobTable } from "./jobs.js";
 import { useLive } from "./live.js";
-import { Empty, isTerminal, Panel, ProblemNote, State, TaskBoxes } from "./parts.js";
+import { Empty, Heading, isTerminal, Panel, ProblemNote } from "./parts.js";
 import { get } from "./rest.js";
-import { Submit } from "./submit.js";
+import { useTitle } from "./route.js";
 
-export function OverviewPage({ frame: Frame, go }) {
+const SHOWN_MAX = 25;
+const ENDED_SHOWN_MAX = 10;
+
+export function OverviewPage({ session, frame: Frame }) {
   const { data: overview, connection, problem } = useLive("/api/v1/events", "overview", () => get("/overview"));
-  useEffect(() => {
-    document.title = "Headwater";
-  }, []);
-
+  useTitle("");
   const about = overview && `version ${overview.version} · up ${format.duration(overview.now_ms - overview.started_at_ms)}`;
-  return html`<${Frame} connection=${connection} about=${about}>
-    <h1 class="visually-hidden">Overview</h1>
+  return html`<${Frame} connection=${connection} session=${session}>
+    <${Heading} title="Overview"><span class="dim small">${about}</span><//>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
     ${overview?.unreadable_jobs.map((job) => html`<${ProblemNote} key=${job.id} problem=${unreadable(job)} />`)}
-    ${overview && html`<${Tiles} overview=${overview} /><${JobTables} jobs=${overview.jobs} />`}
-    <${Programs} go=${go} />
+    ${overview ? html`<${Tiles} overview=${overview} /><${Jobs} jobs=${overview.jobs} />` : html`<${Empty}>Loading…<//>`}
   <//>`;
 }
 
@@ -28,28 +28,25 @@ function unreadable(job) {
 
 function Tiles({ overview }) {
   const by = overview.jobs_by_state;
-  const ended = ["FINISHED", "CANCELED", "FAILED"];
   const underWay = overview.jobs.filter((job) => !isTerminal(job.state)).length;
+  const link = (state) => `/jobs?state=${state}`;
   return html`<div class="tiles">
-    <div class="tile">
+    <a class="tile" href="/cluster">
       <span class="tile-label">Task slots</span>
       <span class="tile-value">${overview.slots_used}<span class="dim"> / ${overview.slots_total}</span></span>
       <${Slots} used=${overview.slots_used} total=${overview.slots_total} />
-    </div>
-    <div class="tile">
-      <span class="tile-label">Running tasks</span>
-      <span class="tile-value">${overview.tasks_running}</span>
-    </div>
-    <div class="tile">
+    </a>
+    <div class="tile"><span class="tile-label">Running tasks</span><span class="tile-value">${overview.tasks_running}</span></div>
+    <a class="tile" href=${link("RUNNING")}>
       <span class="tile-label">Running jobs</span>
       <span class="tile-value">${by.RUNNING ?? 0}</span>
       <span class="dim">${underWay - (by.RUNNING ?? 0)} starting or stopping</span>
-    </div>
-    ${ended.map(
-      (state) => html`<div key=${state} class="tile">
+    </a>
+    ${["FINISHED", "CANCELED", "FAILED"].map(
+      (state) => html`<a key=${state} class="tile" href=${link(state)}>
         <span class="tile-label">${state[0] + state.slice(1).toLowerCase()}</span>
         <span class=${`tile-value ${state === "FAILED" && by.FAILED ? "tone-bad plain" : ""}`}>${by[state] ?? 0}</span>
-      </div>`,
+      </a>`,
     )}
   </div>`;
 }
@@ -63,55 +60,16 @@ function Slots({ used, total }) {
   </span>`;
 }
 
-function JobTables({ jobs }) {
+function Jobs({ jobs }) {
   const running = jobs.filter((job) => !isTerminal(job.state));
-  const completed = jobs.filter((job) => isTerminal(job.state));
-  return html`<${Panel} title="Running jobs" id="running-jobs" flush aside=${running.length}>
-      ${running.length ? html`<${JobTable} jobs=${running} />` : html`<${Empty}>No job is running. Submit a program below.<//>`}
+  const ended = jobs.filter((job) => isTerminal(job.state));
+  const more = (shown, all) => html`${all > shown ? `${shown} of ${all} · ` : ""}<a href="/jobs">all jobs</a>`;
+  return html`<${Panel} title="Running jobs" id="running-jobs" flush aside=${more(SHOWN_MAX, running.length)}>
+      ${running.length > 0 && html`<${JobTable} jobs=${running.slice(0, SHOWN_MAX)} label="Running jobs" why />`}
+      ${running.length === 0 && html`<${Empty}>No job is running. <a href="/submit">Submit a program</a>, or write one in <a href="/sql">SQL</a>.<//>`}
     <//>
-    <${Panel} title="Completed jobs" id="completed-jobs" flush aside=${completed.length}>
-      ${completed.length ? html`<${JobTable} jobs=${completed} ended />` : html`<${Empty}>No job has ended yet.<//>`}
+    <${Panel} title="Ended jobs" id="ended-jobs" flush aside=${more(ENDED_SHOWN_MAX, ended.length)}>
+      ${ended.length > 0 && html`<${JobTable} jobs=${ended.slice(0, ENDED_SHOWN_MAX)} label="Ended jobs" ended />`}
+      ${ended.length === 0 && html`<${Empty}>No job has ended yet.<//>`}
     <//>`;
-}
-
-function JobTable({ jobs, ended }) {
-  return html`<div class="scroll"><table>
-    <thead><tr>
-      <th scope="col">Job</th><th scope="col" class="w-state">State</th><th scope="col" class="w-time">Start time</th>
-      ${ended && html`<th scope="col" class="w-time">End time</th>`}
-      <th scope="col" class="num w-duration">Duration</th><th scope="col" class="w-tasks">Tasks</th><th scope="col" class="num w-small">Restarts</th>
-    </tr></thead>
-    <tbody>
-      ${jobs.map(
-        (job) => html`<tr key=${job.id}>
-          <td>
-            <a class="strong" href=${`/jobs/${job.id}`}>${job.name}</a>
-            <div class="dim mono small">${job.program} · ${job.id.slice(0, 8)}</div>
-            ${job.failure && html`<div class="tone-bad plain small clip" title=${job.failure}>${job.failure}</div>`}
-          </td>
-          <td><${State} state=${job.state} /></td>
-          <td class="nowrap">${format.time(job.started_at_ms ?? job.submitted_at_ms)}</td>
-          ${ended && html`<td class="nowrap">${format.time(job.ended_at_ms)}</td>`}
-          <td class="num nowrap">${format.duration(job.duration_ms)}</td>
-          <td><${TaskBoxes} tasks=${job.tasks} /></td>
-          <td class=${job.restarts ? "num tone-warn plain" : "num dim"}>${job.restarts}</td>
-        </tr>`,
-      )}
-    </tbody>
-  </table></div>`;
-}
-
-function Programs({ go }) {
-  const [programs, setPrograms] = useState(null);
-  const [problem, setProblem] = useState(null);
-  useEffect(() => {
-    get("/programs").then((answer) => setPrograms(answer.programs), setProblem);
-  }, []);
-  return html`<${Panel} title="Submit a program" id="programs" aside=${programs?.length}>
-    ${problem && html`<${ProblemNote} problem=${problem} />`}
-    ${programs?.length === 0 && html`<${Empty}>No program is registered in this binary.<//>`}
-    <div class="programs">
-      ${(programs ?? []).map((program) => html`<${Submit} key=${program.name} program=${program} go=${go} />`)}
-    </div>
-  <//>`;
 }

@@ -1,7 +1,7 @@
 // A preview: the first rows of a script's query, as they come.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Empty, Panel, ProblemNote } from "./parts.js";
-import { postForEvents } from "./sse.js";
+import { readEvents } from "./sse.js";
 
 const NOTHING = { schema: null, rows: [], end: null, problem: null, fault: null, isRunning: false };
 const COLUMN_PX_MIN = 130;
@@ -32,7 +32,7 @@ export function usePreview() {
       if (name === "error") update(() => ({ fault: { ...data, of: text }, end: "error" }));
     };
     try {
-      await postForEvents("/sql/preview", { sql: text, rows }, abort.signal, take);
+      await readEvents("/sql/preview", { sql: text, rows }, abort.signal, take);
       update((before) => ({ end: before.end ?? "cut" }));
     } catch (refused) {
       if (abort.signal.aborted) update(() => ({ end: "stopped" }));
@@ -59,7 +59,7 @@ export function Results({ preview }) {
   const number = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
   const state = isRunning ? `${number}, running` : end && ENDS[end] && `${number}, ${ENDS[end]}`;
   return html`<${Panel} title="Preview" id="preview" flush aside=${html`<span role="status">${state ?? ""}</span>`}>
-    <div class="scroll preview" ref=${body} onScroll=${scrolled} tabindex="0" role="region" aria-labelledby="preview">
+    <div class="scroll preview" ref=${body} onScroll=${scrolled} tabindex="0" role="group" aria-label="Rows">
       ${problem && html`<${ProblemNote} problem=${problem} />`}
       ${fault && html`<${ProblemNote} problem=${{ title: "Nothing to show", detail: fault.message, hint: fault.hint }} />`}
       ${!schema && !problem && !fault && html`<${Empty}>${isRunning ? "Starting…" : "Preview runs the script's last query here and now, and keeps nothing."}<//>`}

@@ -59,6 +59,12 @@ export function vertexRates(vertex, rates) {
   };
 }
 
+// A total over a vertex's subtasks; null if none of them has it.
+export function sumOf(vertex, field) {
+  const values = vertex.subtasks.map((subtask) => subtask[field]).filter((value) => value !== null && value !== undefined);
+  return values.length ? values.reduce((total, value) => total + value, 0) : null;
+}
+
 // The vertex's watermark is its slowest subtask's.
 export function vertexWatermark(vertex) {
   const known = vertex.subtasks.map((subtask) => subtask.watermark_ms);

@@ -1,4 +1,6 @@
-// The REST API. A refusal is thrown as its problem: { title, detail, hint, status }, and for SQL { line, column }.
+// The REST API. A refusal is thrown as its problem: { type, title, detail, hint, status }, and for SQL { line, column }.
+
+export const UNAUTHORIZED = "headwater:unauthorized";
 
 export async function request(method, path, body) {
   const options = { method, headers: { accept: "application/json" } };
@@ -19,9 +21,20 @@ export async function request(method, path, body) {
 // The problem that a refusal's body tells.
 export async function refusal(response) {
   const problem = await response.json().catch(() => ({}));
+  // A wrong token at the login is not a login that has run out.
+  if (response.status === 401 && !response.url.endsWith("/login")) dispatchEvent(new Event(UNAUTHORIZED));
   return { status: response.status, title: response.statusText, detail: "", ...problem };
 }
 
 export const get = (path) => request("GET", path);
 
 export const jobPath = (id) => `/jobs/${encodeURIComponent(id)}`;
+
+// Whether the server has nothing of this kind at all, unlike a job that it does not know.
+export const isMissing = (problem) => problem?.status === 404 && (problem.type ?? "").endsWith(":unknown-path");
+
+// `{ a: 1, b: "" }` as `?a=1`.
+export function search(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}

@@ -2,9 +2,10 @@
 import { Editor, offsetOf } from "./editor.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { useLive } from "./live.js";
-import { Panel, ProblemNote } from "./parts.js";
-import { get, request } from "./rest.js";
+import { Heading, Panel, ProblemNote } from "./parts.js";
 import { Results, usePreview } from "./preview.js";
+import { get, request } from "./rest.js";
+import { go, useTitle } from "./route.js";
 
 const IDLE_MS = 400;
 const KEPT_AS = "headwater.sql";
@@ -22,7 +23,7 @@ const EXAMPLE = `CREATE TABLE clicks (
 SELECT page, COUNT(*) AS clicks FROM clicks GROUP BY page;
 `;
 
-export function SqlPage({ frame: Frame, go }) {
+export function SqlPage({ session, frame: Frame }) {
   const { connection } = useLive("/api/v1/events", "overview", () => get("/overview"));
   const [text, setText] = useState(() => localStorage.getItem(KEPT_AS) ?? EXAMPLE);
   const [rows, setRows] = useState(100);
@@ -31,9 +32,7 @@ export function SqlPage({ frame: Frame, go }) {
   const preview = usePreview();
   const fault = preview.fault?.of === text ? preview.fault : validation?.errors?.[0];
 
-  useEffect(() => {
-    document.title = "SQL · Headwater";
-  }, []);
+  useTitle("SQL");
   useEffect(() => localStorage.setItem(KEPT_AS, text), [text]);
 
   const goToFault = () => {
@@ -47,8 +46,8 @@ export function SqlPage({ frame: Frame, go }) {
     preview.start(text, rows);
   };
 
-  return html`<${Frame} connection=${connection}>
-    <h1 class="visually-hidden">SQL</h1>
+  return html`<${Frame} connection=${connection} session=${session}>
+    <${Heading} title="SQL" />
     <div class="sql" onKeyDown=${pressed}>
       <${Panel} title="Script" id="script" flush aside=${html`<kbd>Ctrl</kbd> + <kbd>Enter</kbd> previews`}>
         <${Editor} text=${text} onInput=${setText} mark=${fault?.line ? fault : null} describedBy="sql-verdict" areaRef=${area} />
@@ -58,7 +57,7 @@ export function SqlPage({ frame: Frame, go }) {
           <button onClick=${preview.stop} disabled=${!preview.isRunning}>Stop</button>
           <label class="inline">rows <input type="number" min="1" max="1000" value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></label>
           <span class="spring"></span>
-          <${SubmitJob} text=${text} go=${go} />
+          <${SubmitJob} text=${text} />
         </div>
       <//>
       <${Results} preview=${preview} />
@@ -95,7 +94,7 @@ function Verdict({ validation, fault, goToFault }) {
   return html`<div class="sql-verdict" id="sql-verdict" role="status">${told}</div>`;
 }
 
-function SubmitJob({ text, go }) {
+function SubmitJob({ text }) {
   const [problem, setProblem] = useState(null);
   const [isSending, setSending] = useState(false);
   const submit = async (event) => {

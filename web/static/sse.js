@@ -1,14 +1,11 @@
-// Server-sent events as the answer to a POST, which EventSource cannot send.
+// Server-sent events without EventSource, which can send no body, tells nothing of a refusal and connects again by itself.
 import { refusal } from "./rest.js";
 
-// Sends `body` to `path` and calls `take(name, data)` for every event, until the stream ends or `signal` aborts it.
-export async function postForEvents(path, body, signal, take) {
-  const response = await fetch(`/api/v1${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json", accept: "text/event-stream, application/problem+json" },
-    body: JSON.stringify(body),
-    signal,
-  });
+// Sends `body`, if there is one, to `path` and calls `take(name, data)` for every event, until the stream ends or `signal` aborts it.
+export async function readEvents(path, body, signal, take) {
+  const headers = { accept: "text/event-stream, application/problem+json" };
+  if (body) headers["content-type"] = "application/json";
+  const response = await fetch(`/api/v1${path}`, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
   if (!response.ok) throw await refusal(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

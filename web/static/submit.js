@@ -1,9 +1,31 @@
 // The form that submits a program, made from what the program says it takes.
 import { html, useState } from "./html.js";
-import { ProblemNote } from "./parts.js";
+import { connectionOf, usePolled } from "./live.js";
+import { Empty, Heading, Panel, ProblemNote } from "./parts.js";
 import { request } from "./rest.js";
+import { go, useRoute, useTitle } from "./route.js";
+import { mayOperate } from "./session.js";
 
-export function Submit({ program, go }) {
+const POLL_MS = 10_000;
+
+export function SubmitPage({ session, frame: Frame }) {
+  const { data, problem } = usePolled("/programs", POLL_MS);
+  const { query } = useRoute();
+  useTitle("Submit");
+  return html`<${Frame} connection=${connectionOf(data, problem)} session=${session}>
+    <${Heading} title="Submit a program"><span class="dim small">or write one in <a href="/sql">SQL</a></span><//>
+    ${problem && html`<${ProblemNote} problem=${problem} />`}
+    ${!mayOperate(session) && html`<${ProblemNote} problem=${{ title: "Read only", detail: "your token may look, but not submit" }} />`}
+    <${Panel} title="Registered programs" id="programs" aside=${data?.programs.length}>
+      ${data?.programs.length === 0 && html`<${Empty}>No program is registered in this binary.<//>`}
+      <div class="programs">
+        ${(data?.programs ?? []).map((program) => html`<${Submit} key=${program.name} program=${program} isOpen=${query.get("program") === program.name} />`)}
+      </div>
+    <//>
+  <//>`;
+}
+
+function Submit({ program, isOpen }) {
   const [problem, setProblem] = useState(null);
   const [isSending, setSending] = useState(false);
 
@@ -20,7 +42,7 @@ export function Submit({ program, go }) {
     }
   };
 
-  return html`<details class="program">
+  return html`<details class="program" open=${isOpen}>
     <summary><span class="strong mono">${program.name}</span><span class="dim">${program.description}</span></summary>
     <form onSubmit=${submit}>
       <fieldset>
@@ -56,12 +78,14 @@ function ArgumentField({ program, argument }) {
           <option>true</option><option>false</option>
         </select>`
       : html`<input ...${common} placeholder=${argument.default ?? ""} autocomplete="off"
-          type=${argument.kind === "text" ? "text" : "number"} step=${argument.kind === "float" ? "any" : undefined} />`;
+          type=${isText(argument) ? "text" : "number"} step=${argument.kind === "float" ? "any" : undefined} />`;
   return html`<div class="field">
     <label><span>${argument.name}${argument.required && html`<span class="tone-bad plain" title="required"> *</span>`}</span>${input}</label>
     <small id=${help} class="dim">${argument.help}</small>
   </div>`;
 }
+
+const isText = (argument) => ["text", "path"].includes(argument.kind);
 
 // What was left empty is left out, so that the program's own default holds.
 function submission(program, form) {
@@ -74,7 +98,7 @@ function submission(program, form) {
     const number = Number(value);
     const isExact = argument.kind === "float" || Number.isSafeInteger(number);
     if (argument.kind === "flag") args[argument.name] = value === "true";
-    else if (argument.kind === "text" || !isExact) args[argument.name] = value;
+    else if (isText(argument) || !isExact) args[argument.name] = value;
     else args[argument.name] = number;
   }
   const whole = (name) => (given(name) === undefined ? undefined : Number(given(name)));

@@ -1,7 +1,6 @@
 //! The server over real connections, and the page in a real browser, with a stand-in for the control plane.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
-mod browser;
 mod fake;
 mod http;
 mod jobs;

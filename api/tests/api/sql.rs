@@ -8,8 +8,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    browser::Browser,
     http::{DEADLINE, TestServer, read_until},
+    page::play,
 };
 
 const POLL: Duration = Duration::from_millis(5);
@@ -103,70 +103,23 @@ fn a_query_stops_when_its_client_goes_and_their_number_is_bounded() {
     });
 }
 
-/// Types into the editor.
-fn write(page: &mut Browser, sql: &str) {
-    page.wait_for("document.querySelector('.editor-text') !== null");
-    page.evaluate(&format!(
-        "{{ const area = document.querySelector('.editor-text'); area.focus(); area.value = {};
-            area.dispatchEvent(new InputEvent('input', {{ bubbles: true }})); }}",
-        json!(sql)
-    ));
-}
-
-fn press_ctrl_enter(page: &mut Browser) {
-    page.evaluate(
-        "document.activeElement.dispatchEvent(
-            new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true, cancelable: true }))",
-    );
-}
-
 #[test]
 fn the_editor_marks_what_is_wrong_and_leads_there() {
     let server = TestServer::start(false);
-    let mut page = Browser::open(&format!("http://{}/", server.address));
-    page.wait_for("document.querySelector('a[href=\"/sql\"]') !== null");
-    page.evaluate("document.querySelector('a[href=\"/sql\"]').click()");
-    write(&mut page, "SELECT '𝒳' FROM\n  '𝒳', oops WHERE true");
-    page.wait_for_texts(&["line 2, column 8", "did you mean `loops`?"]);
-    assert_eq!(page.evaluate("document.querySelector('.editor-backdrop mark').textContent"), "oops");
-    page.evaluate("document.querySelector('.sql-verdict button').click()");
-    let cursor = "document.activeElement.value.slice(document.activeElement.selectionStart)";
-    assert_eq!(page.evaluate(cursor), "oops WHERE true");
-    write(&mut page, "SELECT 1");
-    page.wait_for_texts(&["1 statement, nothing wrong"]);
-    assert_eq!(page.evaluate("document.querySelector('mark')"), serde_json::Value::Null);
+    play("editor-fault", &server.address.to_string(), |_| {});
 }
 
 #[test]
 fn the_editor_previews_by_keyboard_without_moving_anything_and_stops() {
     let server = TestServer::start(false);
-    let mut page = Browser::open(&format!("http://{}/sql", server.address));
-    write(&mut page, "SELECT waiting");
-    page.wait_for_texts(&["1 statement, nothing wrong"]);
-    let place = "document.querySelector('.preview').getBoundingClientRect().top";
-    let before = page.evaluate(place);
-    press_ctrl_enter(&mut page);
-    page.wait_for_texts(&["3 rows, running", "<b>river</b>", "NULL", "+U"]);
-    assert_eq!(page.evaluate(place), before);
-    page.evaluate(
-        "[...document.querySelectorAll('button')].find((button) => button.innerText === 'Stop').click()",
-    );
-    page.wait_for_texts(&["3 rows, stopped"]);
+    play("editor-preview", &server.address.to_string(), |_| {});
     until("the query stops", || server.fake.sql.running() == 0);
 }
 
 #[test]
 fn the_editor_submits_a_job() {
     let server = TestServer::start(false);
-    let mut page = Browser::open(&format!("http://{}/sql", server.address));
-    write(&mut page, "INSERT INTO oops SELECT 1");
-    let submit = "{ const form = document.querySelector('.sql-submit'); form.elements.name.value = 'By hand';
-        form.elements.parallelism.value = '3'; form.requestSubmit(); }";
-    page.evaluate(submit);
-    page.wait_for_texts(&["SQL cannot run", "did you mean `loops`?"]);
-    write(&mut page, "INSERT INTO a SELECT 1");
-    page.evaluate(submit);
-    page.wait_for_texts(&["By hand", "Supervision tree"]);
+    play("editor-submit", &server.address.to_string(), |_| {});
     let jobs = server.get("/api/v1/jobs").json();
     let job = server.get(&format!("/api/v1/jobs/{}", jobs["jobs"][0]["id"].as_str().unwrap())).json();
     assert_eq!(job["options"]["parallelism.default"], "3");

@@ -1,0 +1,16 @@
+//! What the web page promises, looked at with a browser: `browser/page.test.mjs`, which says what that is.
+
+use std::{path::Path, process::Command};
+
+#[test]
+fn the_page_keeps_what_it_promises() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/page.test.mjs");
+    let output = Command::new("node")
+        .arg("--test")
+        .arg(tests)
+        .output()
+        .expect("node is needed, which scripts/setup --tests installs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!told.contains("# pass 0"), "no test was run:\n{told}");
+}
