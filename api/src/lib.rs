@@ -11,6 +11,8 @@ mod control_plane;
 pub mod dto;
 mod endpoint;
 mod events;
+mod history;
+mod metrics;
 mod openapi;
 pub mod problem;
 mod routes;
@@ -21,5 +23,6 @@ mod submission;
 
 pub use caller::CallerName;
 pub use control_plane::{ControlPlane, Reply};
+pub use history::HistoryConfig;
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
 pub use sql::{PreviewOut, SqlFrontEnd};

@@ -14,10 +14,13 @@ use actix_web::{
     web,
 };
 use headwater_coordinator::handle::DispatcherHandle;
+use headwater_core::time::SystemClock;
 
 use crate::{
     control_plane::ControlPlane,
     events::StreamSlots,
+    history::{History, HistoryConfig},
+    metrics::Metrics,
     routes,
     security::{self, AllowedHosts},
     sql::{PreviewSlots, SqlFrontEnd},
@@ -42,6 +45,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub sql: Arc<dyn SqlFrontEnd>,
     /// What this program is.
     pub build: BuildInfo,
+    /// Where what is measured is kept, if it is.
+    pub history: Option<HistoryConfig>,
 }
 
 /// Why the server cannot serve.
@@ -83,9 +88,14 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, sql, build } = config;
+    let ServerConfig { listener, handle, sql, build, history } = config;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
+    let metrics = web::Data::new(Metrics::start(
+        control.clone(),
+        Arc::new(SystemClock),
+        history.and_then(open_history),
+    ));
     let control = web::Data::from(control);
     let sql = web::Data::from(sql);
     let previews = web::Data::new(PreviewSlots::default());
@@ -99,6 +109,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .app_data(previews.clone())
             .app_data(hosts.clone())
             .app_data(build.clone())
+            .app_data(metrics.clone())
             .app_data(streams.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
@@ -119,4 +130,16 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         .map_err(ApiError::Listener)?;
     tracing::info!(%address, "serving the REST API and the web page");
     Ok((server.run(), address))
+}
+
+/// A server without a history of its metrics is better than none.
+fn open_history(config: HistoryConfig) -> Option<Arc<History>> {
+    let folder = config.folder.clone();
+    match History::open(config) {
+        Ok(history) => Some(Arc::new(history)),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "no history of metrics is kept");
+            None
+        }
+    }
 }

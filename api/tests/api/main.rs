@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 mod browser;
+mod exposition;
 mod fake;
 mod http;
 mod jobs;
+mod metrics;
 mod openapi;
 mod page;
 mod rest;
