@@ -24,7 +24,10 @@ use headwater_core::{
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::sql::{FrontEnd, WithSql};
+use crate::{
+    logging,
+    sql::{FrontEnd, WithSql},
+};
 
 /// How long a stop waits for the tasks to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
@@ -112,6 +115,7 @@ impl Server {
             sql: Arc::new(FrontEnd),
             build,
             history: Some(history),
+            logs: logging::book(),
         })?;
         let handle = web.handle();
         actix::spawn(web);

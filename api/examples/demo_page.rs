@@ -17,7 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = listen(([127, 0, 0, 1], port).into())?;
     let sql = Arc::new(fake.sql.clone());
     let history = Some(HistoryConfig::in_data_dir(&std::env::temp_dir().join("headwater-demo-page")));
-    let (server, bound) = serve(ServerConfig { listener, handle: fake.clone(), sql, build, history })?;
+    let (server, bound) =
+        serve(ServerConfig { listener, handle: fake.clone(), sql, build, history, logs: fake.logs.clone() })?;
     println!("http://{bound}/");
     actix_web::rt::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(250));

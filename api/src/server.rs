@@ -20,6 +20,7 @@ use crate::{
     control_plane::ControlPlane,
     events::StreamSlots,
     history::{History, HistoryConfig},
+    logs::{LogBook, routes::LogStreams},
     metrics::Metrics,
     routes,
     security::{self, AllowedHosts},
@@ -47,6 +48,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub build: BuildInfo,
     /// Where what is measured is kept, if it is.
     pub history: Option<HistoryConfig>,
+    /// The newest lines of the log.
+    pub logs: Arc<LogBook>,
 }
 
 /// Why the server cannot serve.
@@ -88,7 +91,7 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, sql, build, history } = config;
+    let ServerConfig { listener, handle, sql, build, history, logs } = config;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let metrics = web::Data::new(Metrics::start(
@@ -101,6 +104,8 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
     let previews = web::Data::new(PreviewSlots::default());
     let hosts = web::Data::new(AllowedHosts::of(address));
     let build = web::Data::new(build);
+    let logs = web::Data::from(logs);
+    let log_streams = web::Data::new(LogStreams::default());
     let streams = web::Data::new(StreamSlots::default());
     let app = move || {
         App::new()
@@ -110,6 +115,8 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .app_data(hosts.clone())
             .app_data(build.clone())
             .app_data(metrics.clone())
+            .app_data(logs.clone())
+            .app_data(log_streams.clone())
             .app_data(streams.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))

@@ -41,7 +41,7 @@ pub struct MetricSeries {
     pub vertex: Option<String>,
     /// Of which subtask; `null` is all of them.
     pub subtask: Option<u32>,
-    /// `records/s`, `ms`, `bytes`, `share` (0 to 1), `count` or `cores`.
+    /// `records/s`, `bytes/s`, `ms`, `bytes`, `share` (0 to 1), `count` or `cores`.
     pub unit: String,
     /// How the samples of a step became one value: `mean` or `max`.
     pub fold: String,

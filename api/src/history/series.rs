@@ -12,7 +12,9 @@ use headwater_core::{
 use serde::{Deserialize, Serialize};
 
 use super::Source;
-use crate::metrics::{JobSnapshot, ProcessUsage, Snapshot, TaskRates, Window, watermark_lag_ms};
+use crate::metrics::{
+    JobSnapshot, ProcessUsage, Snapshot, TaskRates, Window, queued_records, watermark_lag_ms,
+};
 
 /// Vertices of one job that have series of their own; further ones are only in the job's.
 const VERTICES_MAX: usize = 256;
@@ -28,6 +30,7 @@ pub(crate) enum Fold {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Unit {
     RecordsPerSecond,
+    BytesPerSecond,
     Milliseconds,
     Bytes,
     /// From 0 to 1.
@@ -41,6 +44,7 @@ impl Unit {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RecordsPerSecond => "records/s",
+            Self::BytesPerSecond => "bytes/s",
             Self::Milliseconds => "ms",
             Self::Bytes => "bytes",
             Self::Share => "share",
@@ -142,6 +146,15 @@ fn of_job<'a>() -> Vec<Definition<Job<'a>>> {
         series("watermark_lag_ms", Unit::Milliseconds, Fold::Max, |job| {
             max(job.vertices.iter().flat_map(Vertex::lags))
         }),
+        series("queued_records", Unit::Count, Fold::Max, |job| {
+            let subtasks = job.job.details.vertices.iter().flatten();
+            Some(subtasks.map(queued_records).sum())
+        }),
+        series("pending_records", Unit::Count, Fold::Max, |job| {
+            let subtasks = job.job.details.vertices.iter().flatten();
+            sum(subtasks
+                .filter_map(|subtask| subtask.metrics.gauges.pending_records.map(|records| records as f64)))
+        }),
         series("restarts", Unit::Count, Fold::Max, |job| Some(f64::from(job.job.details.summary.restarts))),
         series("tasks_running", Unit::Count, Fold::Max, |job| {
             let subtasks = job.job.details.vertices.iter().flatten();
@@ -175,6 +188,18 @@ fn of_vertex<'a>() -> Vec<Definition<Vertex<'a>>> {
         }),
         series("late_records_per_second", Unit::RecordsPerSecond, Fold::Mean, |vertex| {
             sum(vertex.rates(|rates| rates.late_records))
+        }),
+        series("bytes_in_per_second", Unit::BytesPerSecond, Fold::Mean, |vertex| {
+            sum(vertex.rates(|rates| rates.bytes_in))
+        }),
+        series("bytes_out_per_second", Unit::BytesPerSecond, Fold::Mean, |vertex| {
+            sum(vertex.rates(|rates| rates.bytes_out))
+        }),
+        series("queued_records", Unit::Count, Fold::Max, |vertex| {
+            Some(vertex.tasks.iter().map(|(subtask, _)| queued_records(subtask)).sum())
+        }),
+        series("state_bytes", Unit::Bytes, Fold::Max, |vertex| {
+            sum(vertex.tasks.iter().filter_map(|(subtask, _)| subtask.state_bytes.map(|bytes| bytes as f64)))
         }),
         series("busy_max", Unit::Share, Fold::Max, |vertex| max(vertex.rates(|rates| rates.busy))),
         series("busy_mean", Unit::Share, Fold::Mean, |vertex| mean(vertex.rates(|rates| rates.busy))),

@@ -7,7 +7,11 @@ use headwater_core::{
     time::TimestampMs,
 };
 
-use super::{JobSnapshot, TaskRates, rates::CheckpointCounts, snapshot::watermark_lag_ms};
+use super::{
+    JobSnapshot, TaskRates,
+    rates::CheckpointCounts,
+    snapshot::{queued_records, watermark_lag_ms},
+};
 
 /// A metric that has one value per `R`; a value of `None` is not shown.
 pub(super) struct Metric<R: ?Sized> {
@@ -68,6 +72,23 @@ pub(super) fn task<'a>() -> Vec<Metric<Task<'a>>> {
         metric("idleTimeMsPerSecond", "milliseconds of waiting for input per second", |task| {
             Some(milliseconds(task.rates?.idle))
         }),
+        metric("numBytesIn", "bytes that the current attempt took from its input channels, about", |task| {
+            Some(task.view.metrics.bytes_in as f64)
+        }),
+        metric("numBytesOut", "bytes that the current attempt gave to its output channels, about", |task| {
+            Some(task.view.metrics.bytes_out as f64)
+        }),
+        metric("numBytesInPerSecond", "bytes taken in per second", |task| Some(task.rates?.bytes_in)),
+        metric("numBytesOutPerSecond", "bytes given out per second", |task| Some(task.rates?.bytes_out)),
+        metric("numBuffersIn", "batches that the current attempt took in", |task| {
+            Some(task.view.metrics.batches_in as f64)
+        }),
+        metric("numBuffersOut", "batches that the current attempt gave out", |task| {
+            Some(task.view.metrics.batches_out as f64)
+        }),
+        metric("accumulateIdleTimeMs", "milliseconds that the current attempt waited for input", |task| {
+            Some(task.view.metrics.idle_us as f64 / 1e3)
+        }),
         metric("accumulateBusyTimeMs", "milliseconds of work of the current attempt", |task| {
             Some(task.view.metrics.busy_us as f64 / 1e3)
         }),
@@ -106,6 +127,12 @@ pub(super) fn operator<'a>() -> Vec<Metric<Task<'a>>> {
         metric("numLateRecordsDropped", "records that came too late and were dropped", |task| {
             Some(task.view.metrics.late_records as f64)
         }),
+        metric("pendingRecords", "records that a source has still to read, if it knows its end", |task| {
+            Some(task.view.metrics.gauges.pending_records? as f64)
+        }),
+        metric("pendingBytes", "bytes that a source has still to read, if it knows its end", |task| {
+            Some(task.view.metrics.gauges.pending_bytes? as f64)
+        }),
         metric("numRecordsInErrors", "records that a source could not decode", |task| {
             (task.vertex.kind == VertexKind::Source).then_some(task.view.metrics.malformed_records as f64)
         }),
@@ -120,6 +147,20 @@ pub(super) fn own_task<'a>() -> Vec<Metric<Task<'a>>> {
         }),
         metric("reconnects", "how often a connection to the outside was made anew", |task| {
             Some(task.view.metrics.restarts_of_connection as f64)
+        }),
+        metric("queued_records", "records that wait in the input channels", |task| {
+            Some(queued_records(task.view))
+        }),
+        metric("blocked_on", "subtasks downstream that have no room, while the task waits for it", |task| {
+            Some(task.view.metrics.blocked_on.len() as f64)
+        }),
+        metric(
+            "state_bytes",
+            "bytes of the subtask's part of the last checkpoint that it acknowledged",
+            |task| Some(task.view.state_bytes? as f64),
+        ),
+        metric("state_entries", "entries of keyed state in memory", |task| {
+            Some(task.view.metrics.gauges.state_entries? as f64)
         }),
         metric("is_running", "1 if the subtask is at work, else 0", |task| {
             Some(f64::from(u8::from(task.view.state.is_live())))

@@ -15,4 +15,4 @@ mod snapshot;
 pub(crate) use process::{ProcessUsage, UsageMeter};
 pub(crate) use rates::{TaskRates, Window};
 pub(crate) use sampler::Metrics;
-pub(crate) use snapshot::{JobSnapshot, Snapshot, watermark_lag_ms};
+pub(crate) use snapshot::{JobSnapshot, Snapshot, queued_records, watermark_lag_ms};

@@ -63,3 +63,8 @@ pub(crate) fn watermark_lag_ms(subtask: &SubtaskView, now_ms: TimestampMs) -> Op
     (watermark != MIN_WATERMARK && watermark != MAX_WATERMARK)
         .then(|| now_ms.saturating_sub(watermark) as f64)
 }
+
+/// Records that wait in a subtask's input channels.
+pub(crate) fn queued_records(subtask: &SubtaskView) -> f64 {
+    subtask.metrics.inputs.iter().map(|input| input.queued_records).sum::<u64>() as f64
+}

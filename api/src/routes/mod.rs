@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     control_plane::ControlPlane,
     endpoint::{Endpoint, resources},
-    metrics,
+    logs, metrics,
     problem::{Problem, ProblemKind},
     security, sql,
 };
@@ -40,6 +40,7 @@ pub(crate) fn below_api() -> Vec<Endpoint> {
         checkpoints::endpoints(),
         cluster::endpoints(),
         metrics::routes::endpoints(),
+        logs::routes::endpoints(),
         sql::endpoints(),
         why::endpoints(),
     ]

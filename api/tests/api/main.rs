@@ -6,6 +6,7 @@ mod exposition;
 mod fake;
 mod http;
 mod jobs;
+mod logs;
 mod metrics;
 mod openapi;
 mod page;
