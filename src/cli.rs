@@ -5,6 +5,7 @@ mod client;
 mod faults;
 mod interrupt;
 mod jobs;
+mod logs;
 mod sql;
 mod start;
 mod verify;
@@ -14,7 +15,6 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, Command};
 use headwater_stream::ProgramRegistry;
-use tracing_subscriber::EnvFilter;
 
 /// Where REST is unless something else is said.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8081";
@@ -33,6 +33,7 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("status", args)) => jobs::status(args),
         Some(("cancel", args)) => jobs::cancel(args),
         Some(("why", args)) => why::why(args),
+        Some(("logs", args)) => logs::logs(args),
         Some(("sql", args)) => sql::sql(args),
         Some(("verify", args)) => verify::verify(args, &programs),
         Some(("chaos", args)) => chaos::chaos(args),
@@ -73,16 +74,10 @@ fn command(programs: &ProgramRegistry) -> Command {
         .subcommand(
             Command::new("cancel").about("Cancel a job").arg(id).arg(server.clone()).arg(json.clone()),
         )
+        .subcommand(logs::command(&server, &json))
         .subcommand(sql::command(&server))
         .subcommand(verify::command(programs, &server))
         .subcommand(chaos::command(&server, &json))
-}
-
-/// Logs go to standard error; `RUST_LOG` sets what is logged.
-pub(crate) fn init_logging(default_level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
-    // A second call in one process keeps the first one's logging.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// Ends when the process is asked to stop: by Ctrl-C or SIGTERM.

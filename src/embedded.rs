@@ -19,7 +19,10 @@ use headwater_stream::{
     Executor, Program, ProgramArgs, ProgramError, StreamExecutionEnvironment, StreamGraph,
 };
 
-use crate::server::{Server, ServerOptions, default_slots};
+use crate::{
+    logging,
+    server::{Server, ServerOptions, default_slots},
+};
 
 /// Where the page is looked for first.
 const WEB_PORT: u16 = 8081;
@@ -34,7 +37,7 @@ pub fn execution_environment() -> StreamExecutionEnvironment {
 /// The `main` of a program: takes its arguments from the command line and runs it by itself. Wrong arguments print the
 /// usage and give 2, a failed job 1.
 pub fn run_program(program: &Program) -> ExitCode {
-    crate::cli::init_logging("warn");
+    logging::init("warn", logging::Format::Text);
     let matches = program
         .command()
         .arg(

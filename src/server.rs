@@ -14,7 +14,7 @@ use headwater_actors::{
     slots::Placement,
     worker::{self, WorkerConfig},
 };
-use headwater_api::{BuildInfo, ServerConfig};
+use headwater_api::{BuildInfo, HistoryConfig, ServerConfig};
 use headwater_coordinator::{CoordinatorConfig, handle::DispatcherHandle};
 use headwater_core::{
     gateway::{CoordinatorGateway, FromWorker},
@@ -24,7 +24,10 @@ use headwater_core::{
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::sql::{FrontEnd, WithSql};
+use crate::{
+    logging,
+    sql::{FrontEnd, WithSql},
+};
 
 /// How long a stop waits for the tasks to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
@@ -84,6 +87,7 @@ impl Server {
         let synced = state.fs().sync_folder(&options.data_dir);
         synced.with_context(|| format!("cannot sync {}", options.data_dir.display()))?;
         let clock = Arc::new(SystemClock);
+        let history = HistoryConfig::in_data_dir(&options.data_dir);
         let (reports, events) = unbounded_channel();
         let worker = worker::start(WorkerConfig {
             placement: Placement::Threads(options.slots),
@@ -110,6 +114,8 @@ impl Server {
             handle: dispatcher.clone(),
             sql: Arc::new(FrontEnd),
             build,
+            history: Some(history),
+            logs: logging::book(),
         })?;
         let handle = web.handle();
         actix::spawn(web);

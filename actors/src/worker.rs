@@ -18,6 +18,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::{Instant, MissedTickBehavior, interval},
 };
+use tracing::Instrument;
 
 use crate::{
     actor::{Control, Kill, TaskActor, TaskBody, TaskExit},
@@ -261,8 +262,10 @@ impl Worker {
         let identity = TaskIdentity { job, attempt, coordinator: self.config.coordinator.clone() };
         let task_counters = counters.clone();
         let blocking = self.config.state.blocking().clone();
+        // What is logged on the task's behalf says so.
+        let span = tracing::error_span!("task", %job, subtask = %attempt.subtask, attempt = attempt.attempt);
         let body: TaskBody = Box::new(move |commands| {
-            Box::pin(async move {
+            let life = async move {
                 identity.report_state(ExecutionState::Initializing);
                 let vertex = attempt.subtask.vertex;
                 let code = task_counters.work(ActivityKind::Opening, None, || {
@@ -275,7 +278,8 @@ impl Worker {
                 identity.report_state(ExecutionState::Running);
                 let surroundings = Surroundings { clock, blocking, commands };
                 Task::new(identity, code, gate, output, task_counters, surroundings).run().await
-            })
+            };
+            Box::pin(life.instrument(span))
         });
         let slot = self.slots.slot_of(attempt.subtask.index);
         let exits = self.exits.clone();

@@ -7,7 +7,7 @@ mod fake;
 
 use std::{sync::Arc, time::Duration};
 
-use headwater_api::{BuildInfo, ServerConfig, listen, serve};
+use headwater_api::{BuildInfo, HistoryConfig, ServerConfig, listen, serve};
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,8 +15,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fake = fake::Fake::new(true);
     let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
     let listener = listen(([127, 0, 0, 1], port).into())?;
+    let sql = Arc::new(fake.sql.clone());
+    let history = Some(HistoryConfig::in_data_dir(&std::env::temp_dir().join("headwater-demo-page")));
     let (server, bound) =
-        serve(ServerConfig { listener, handle: fake.clone(), sql: Arc::new(fake.sql.clone()), build })?;
+        serve(ServerConfig { listener, handle: fake.clone(), sql, build, history, logs: fake.logs.clone() })?;
     println!("http://{bound}/");
     actix_web::rt::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(250));

@@ -11,6 +11,9 @@ mod control_plane;
 pub mod dto;
 mod endpoint;
 mod events;
+mod history;
+mod logs;
+mod metrics;
 mod openapi;
 pub mod problem;
 mod routes;
@@ -21,5 +24,7 @@ mod submission;
 
 pub use caller::CallerName;
 pub use control_plane::{ControlPlane, Reply};
+pub use history::HistoryConfig;
+pub use logs::{LogBook, LogFilter, NewLine};
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
 pub use sql::{PreviewOut, SqlFrontEnd};

@@ -69,6 +69,8 @@ pub enum ProblemKind {
     ChaosDisabled,
     /// More live streams than the server has room for.
     TooManyStreams,
+    /// The history of metrics cannot be read.
+    HistoryFailed,
     /// The dispatcher missed its deadline.
     DispatcherTimeout,
     /// The job store failed.
@@ -117,6 +119,9 @@ impl ProblemKind {
             Self::ChaosDisabled => ("chaos-disabled", StatusCode::FORBIDDEN, "Chaos is switched off"),
             Self::TooManyStreams => {
                 ("too-many-streams", StatusCode::SERVICE_UNAVAILABLE, "Too many live streams")
+            }
+            Self::HistoryFailed => {
+                ("history-failed", StatusCode::INTERNAL_SERVER_ERROR, "Metric history failed")
             }
             Self::DispatcherTimeout => {
                 ("dispatcher-timeout", StatusCode::SERVICE_UNAVAILABLE, "Dispatcher timeout")

@@ -14,10 +14,14 @@ use actix_web::{
     web,
 };
 use headwater_coordinator::handle::DispatcherHandle;
+use headwater_core::time::SystemClock;
 
 use crate::{
     control_plane::ControlPlane,
     events::StreamSlots,
+    history::{History, HistoryConfig},
+    logs::{LogBook, routes::LogStreams},
+    metrics::Metrics,
     routes,
     security::{self, AllowedHosts},
     sql::{PreviewSlots, SqlFrontEnd},
@@ -42,6 +46,10 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub sql: Arc<dyn SqlFrontEnd>,
     /// What this program is.
     pub build: BuildInfo,
+    /// Where what is measured is kept, if it is.
+    pub history: Option<HistoryConfig>,
+    /// The newest lines of the log.
+    pub logs: Arc<LogBook>,
 }
 
 /// Why the server cannot serve.
@@ -83,14 +91,21 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, sql, build } = config;
+    let ServerConfig { listener, handle, sql, build, history, logs } = config;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
+    let metrics = web::Data::new(Metrics::start(
+        control.clone(),
+        Arc::new(SystemClock),
+        history.and_then(open_history),
+    ));
     let control = web::Data::from(control);
     let sql = web::Data::from(sql);
     let previews = web::Data::new(PreviewSlots::default());
     let hosts = web::Data::new(AllowedHosts::of(address));
     let build = web::Data::new(build);
+    let logs = web::Data::from(logs);
+    let log_streams = web::Data::new(LogStreams::default());
     let streams = web::Data::new(StreamSlots::default());
     let app = move || {
         App::new()
@@ -99,6 +114,9 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .app_data(previews.clone())
             .app_data(hosts.clone())
             .app_data(build.clone())
+            .app_data(metrics.clone())
+            .app_data(logs.clone())
+            .app_data(log_streams.clone())
             .app_data(streams.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
@@ -119,4 +137,16 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         .map_err(ApiError::Listener)?;
     tracing::info!(%address, "serving the REST API and the web page");
     Ok((server.run(), address))
+}
+
+/// A server without a history of its metrics is better than none.
+fn open_history(config: HistoryConfig) -> Option<Arc<History>> {
+    let folder = config.folder.clone();
+    match History::open(config) {
+        Ok(history) => Some(Arc::new(history)),
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "no history of metrics is kept");
+            None
+        }
+    }
 }

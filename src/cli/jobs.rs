@@ -232,7 +232,7 @@ fn print_json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn client(args: &ArgMatches) -> Client {
+pub(super) fn client(args: &ArgMatches) -> Client {
     Client::new(args.get_one::<String>("server").expect("has a default"))
 }
 

@@ -75,7 +75,7 @@ pub(super) fn command(server: &Arg) -> Command {
 }
 
 pub(super) fn sql(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    super::init_logging("warn");
+    crate::logging::init("warn", crate::logging::Format::Text);
     let client = Client::new(args.get_one::<String>("server").expect("has a default"));
     let format = match (args.get_flag("json"), stdout().is_terminal()) {
         (true, _) => Format::Json,

@@ -12,7 +12,10 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_stream::ProgramRegistry;
 
-use crate::server::{Server, ServerOptions, default_slots};
+use crate::{
+    logging::{self, LogFiles, LogFilesOptions},
+    server::{Server, ServerOptions, default_slots},
+};
 
 /// How long an end waits for what still blocks, such as a write to a disk that does not answer. Longer than for slots, so that
 /// all databases are closed by then that can be.
@@ -57,10 +60,28 @@ pub(super) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("let actors be killed on purpose, by REST and on the page"),
         )
+        .arg(
+            Arg::new("log-format")
+                .long("log-format")
+                .value_parser(["text", "json"])
+                .default_value("text")
+                .help("how the log is written to standard error"),
+        )
+        .arg(
+            Arg::new("log-dir")
+                .long("log-dir")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .help("folder for the log's files [default: logs in the data folder]"),
+        )
 }
 
 pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Result<ExitCode> {
-    super::init_logging("info,actix_server=warn");
+    let format = match args.get_one::<String>("log-format").map(String::as_str) {
+        Some("json") => logging::Format::Json,
+        _ => logging::Format::Text,
+    };
+    logging::init("info,actix_server=warn", format);
     let ip = args.get_one::<IpAddr>("bind").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = *args.get_one::<u16>("port").expect("has a default");
     let options = ServerOptions {
@@ -69,20 +90,39 @@ pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Res
         slots: args.get_one::<u16>("slots").map_or_else(default_slots, |slots| usize::from(*slots)),
         chaos: args.get_flag("chaos"),
     };
-    actix::System::new().block_on(serve(options, programs))?;
+    let log_dir =
+        args.get_one::<PathBuf>("log-dir").cloned().unwrap_or_else(|| options.data_dir.join("logs"));
+    actix::System::new().block_on(serve(options, log_dir, programs))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(options: ServerOptions, programs: ProgramRegistry) -> anyhow::Result<()> {
+async fn serve(options: ServerOptions, log_dir: PathBuf, programs: ProgramRegistry) -> anyhow::Result<()> {
     let data_dir = options.data_dir.clone();
     let server = Server::start(options, Arc::new(programs)).await?;
+    // Not before the data folder is ours: another process's log is not to be mixed with this one's.
+    let log_files = log_files(log_dir);
     // Scripts wait for this line to learn the port.
     println!("headwater is listening on http://{}/, data in {}", server.address, data_dir.display());
     super::stop_signal().await;
     tracing::info!("stopping; running jobs go on with the next start on the same data folder");
     server.stop().await;
+    if let Some(files) = log_files {
+        files.flush();
+    }
     exit_at_deadline();
     Ok(())
+}
+
+/// A server without its log in files is better than none.
+fn log_files(folder: PathBuf) -> Option<LogFiles> {
+    let shown = folder.display().to_string();
+    match LogFiles::open(logging::book(), LogFilesOptions::in_folder(folder)) {
+        Ok(files) => Some(files),
+        Err(error) => {
+            tracing::warn!(folder = shown, %error, "the log is not written to files");
+            None
+        }
+    }
 }
 
 /// The runtime waits for its threads, and a thread that hangs cannot be ended. All jobs have been left to the next process

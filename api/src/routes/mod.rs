@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     control_plane::ControlPlane,
     endpoint::{Endpoint, resources},
+    logs, metrics,
     problem::{Problem, ProblemKind},
     security, sql,
 };
@@ -38,6 +39,8 @@ pub(crate) fn below_api() -> Vec<Endpoint> {
         graph::endpoints(),
         checkpoints::endpoints(),
         cluster::endpoints(),
+        metrics::routes::endpoints(),
+        logs::routes::endpoints(),
         sql::endpoints(),
         why::endpoints(),
     ]
@@ -46,9 +49,9 @@ pub(crate) fn below_api() -> Vec<Endpoint> {
     .collect()
 }
 
-/// What is for machines that know nothing of the API: probes.
+/// What is for machines that know nothing of the API: probes, and the scrapes of Prometheus.
 pub(crate) fn at_root() -> Vec<Endpoint> {
-    cluster::probes()
+    cluster::probes().into_iter().chain(metrics::routes::scrapes()).collect()
 }
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use actix_web::dev::ServerHandle;
-use headwater_api::{BuildInfo, ServerConfig, serve};
+use headwater_api::{BuildInfo, HistoryConfig, ServerConfig, serve};
 use serde_json::Value;
 
 use crate::fake::Fake;
@@ -30,8 +30,12 @@ pub struct Answer {
 
 impl TestServer {
     pub fn start(chaos: bool) -> Self {
-        let fake = Fake::new(chaos);
-        let (address, server) = listen(([127, 0, 0, 1], 0).into(), fake.clone());
+        Self::of(Fake::new(chaos), None)
+    }
+
+    /// Serves this control plane, and keeps a history of it.
+    pub fn of(fake: Fake, history: Option<HistoryConfig>) -> Self {
+        let (address, server) = listen(([127, 0, 0, 1], 0).into(), fake.clone(), history);
         Self { address, fake, server }
     }
 
@@ -42,7 +46,7 @@ impl TestServer {
 
     /// Serves again, at the same address.
     pub fn start_again(&mut self) {
-        self.server = listen(self.address, self.fake.clone()).1;
+        self.server = listen(self.address, self.fake.clone(), None).1;
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -78,15 +82,16 @@ impl TestServer {
     }
 }
 
-fn listen(bind: SocketAddr, handle: Fake) -> (SocketAddr, ServerHandle) {
+fn listen(bind: SocketAddr, handle: Fake, history: Option<HistoryConfig>) -> (SocketAddr, ServerHandle) {
     let (report, listening) = std::sync::mpsc::channel();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let sql = std::sync::Arc::new(handle.sql.clone());
+            let logs = handle.logs.clone();
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
+            let listener = headwater_api::listen(bind).unwrap();
             let (server, bound) =
-                serve(ServerConfig { listener: headwater_api::listen(bind).unwrap(), sql, handle, build })
-                    .unwrap();
+                serve(ServerConfig { listener, sql, handle, build, history, logs }).unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });

@@ -73,8 +73,10 @@ pub(super) struct Feed {
 impl Feed {
     pub(super) fn spawn(self) -> io::Result<()> {
         let report = EndReport(self.link.clone());
+        let task = tracing::Span::current();
         thread::Builder::new().name("socket-source".to_owned()).spawn(move || {
             let report = report;
+            let _of_task = task.enter();
             if let Err(End::Failed(error)) = self.run() {
                 report.0.fail(error);
             }

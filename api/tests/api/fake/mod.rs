@@ -6,7 +6,7 @@ mod sql;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use data::{PROGRAMS, actors, attempts, checkpoint, exception, graph, subtask};
-use headwater_api::{ControlPlane, Reply, SqlFrontEnd};
+use headwater_api::{ControlPlane, LogBook, Reply, SqlFrontEnd};
 use headwater_coordinator::{
     IdempotencyKey,
     handle::DispatcherError,
@@ -33,6 +33,8 @@ pub struct Fake {
     changes: watch::Sender<u64>,
     /// What knows SQL.
     pub sql: FakeSql,
+    /// What has been logged.
+    pub logs: Arc<LogBook>,
 }
 
 struct State {
@@ -70,7 +72,12 @@ impl Fake {
             feed: Vec::new(),
             forgotten: 0,
         };
-        Self { state: Arc::new(Mutex::new(state)), changes: watch::channel(0).0, sql: FakeSql::default() }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            changes: watch::channel(0).0,
+            sql: FakeSql::default(),
+            logs: Arc::default(),
+        }
     }
 
     /// The ids of the running, the finished and the failed job.

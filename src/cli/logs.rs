@@ -1,0 +1,85 @@
+//! `headwater logs`: the log of a running server.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    thread::sleep,
+    time::Duration,
+};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use headwater_api::dto::LogLines;
+
+use super::jobs::client;
+use crate::logging::render;
+
+/// How often a follower asks for more.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+pub(super) fn command(server: &Arg, json: &Arg) -> Command {
+    Command::new("logs")
+        .about("Show the log of a server, or of one job")
+        .arg(Arg::new("job").value_name("JOB").help("the job's id: 32 hex characters"))
+        .arg(
+            Arg::new("follow")
+                .long("follow")
+                .short('f')
+                .action(ArgAction::SetTrue)
+                .help("go on with what is logged from now on"),
+        )
+        .arg(
+            Arg::new("level")
+                .long("level")
+                .value_parser(PossibleValuesParser::new(["error", "warn", "info", "debug", "trace"]))
+                .default_value("info")
+                .help("lines of this level and worse ones"),
+        )
+        .arg(
+            Arg::new("lines")
+                .long("lines")
+                .short('n')
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..=10_000))
+                .default_value("200")
+                .help("lines at most to begin with"),
+        )
+        .arg(server.clone())
+        .arg(json.clone().help("print each line as JSON"))
+}
+
+pub(super) fn logs(args: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let client = client(args);
+    let level = args.get_one::<String>("level").expect("has a default");
+    let mut filter = format!("level={level}");
+    if let Some(job) = args.get_one::<String>("job") {
+        // An id that is none is refused here: in a path or query it might mean something else.
+        let job: headwater_core::ids::JobId = job.parse()?;
+        filter += &format!("&job={job}");
+    }
+    let lines = args.get_one::<u32>("lines").expect("has a default");
+    let mut found: LogLines = client.read(&format!("/logs?{filter}&limit={lines}"))?;
+    loop {
+        if !print(&found, args.get_flag("json"))? || !args.get_flag("follow") {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if found.lines.is_empty() {
+            sleep(INTERVAL);
+        }
+        found = client.read(&format!("/logs?{filter}&limit=1000&after={}", found.next))?;
+    }
+}
+
+/// `false` if nobody reads any more, as behind `| head`.
+fn print(found: &LogLines, as_json: bool) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let is_colored = out.is_terminal();
+    for line in &found.lines {
+        let text = if as_json { render::json(line) } else { render::text(line, is_colored) };
+        match out.write_all(text.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
+            written => written?,
+        }
+    }
+    out.flush()?;
+    Ok(true)
+}
