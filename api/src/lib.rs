@@ -11,6 +11,7 @@ mod control_plane;
 pub mod dto;
 mod endpoint;
 mod events;
+mod hints;
 mod history;
 mod logs;
 mod metrics;

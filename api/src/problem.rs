@@ -171,8 +171,7 @@ pub(crate) struct ProblemBody<'a> {
     /// What is wrong this time.
     detail: &'a str,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
+    hint: &'a str,
     /// The line of a script, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
@@ -215,7 +214,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: &self.detail,
-            hint: self.hint.as_deref(),
+            hint: self.hint.as_deref().unwrap_or_else(|| self.kind.hint()),
             line: self.line,
             column: self.column,
         }

@@ -20,7 +20,8 @@ use actix_web::{
 use futures::stream;
 use headwater_core::job::JobSpec;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
 use tokio::{
     sync::{
         Semaphore,
@@ -38,12 +39,13 @@ use crate::{
     events::event,
     problem::{Problem, ProblemKind},
     routes::{self, Answer},
+    submission,
 };
 
 /// Every preview has a thread.
 const PREVIEWS_MAX: usize = 4;
-const ROWS_DEFAULT: usize = 100;
-const ROWS_MAX: usize = 10_000;
+const ROWS_DEFAULT: u64 = 100;
+const ROWS_MAX: u64 = 10_000;
 const TIMEOUT_DEFAULT_MS: u64 = 60_000;
 const TIMEOUT_MAX_MS: u64 = 600_000;
 /// Scripts nest; a thread's usual 2 MiB are little for a planner.
@@ -132,10 +134,18 @@ struct PreviewRequest {
     sql: String,
     /// How many rows are wanted, at most; 100 if it isn't said.
     #[schemars(range(min = 1, max = 10_000))]
-    rows: Option<usize>,
+    #[serde(default, deserialize_with = "whole")]
+    rows: Option<u64>,
     /// For how long it may run; a minute if it isn't said.
     #[schemars(range(min = 1, max = 600_000))]
+    #[serde(default, deserialize_with = "whole")]
     timeout_ms: Option<u64>,
+}
+
+fn whole<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
+    let refuse = |value: &Value| D::Error::custom(format!("expected a whole number, found {value}"));
+    let number = |value: Value| submission::whole_number(&value).ok_or_else(|| refuse(&value));
+    Option::<Value>::deserialize(field)?.map(number).transpose()
 }
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -184,7 +194,7 @@ async fn preview(
     payload: web::Payload,
 ) -> Answer {
     let PreviewRequest { sql, rows, timeout_ms } = routes::read_json(&request, payload).await?;
-    let rows_max = within("rows", rows.unwrap_or(ROWS_DEFAULT), ROWS_MAX)?;
+    let rows_max = within("rows", rows.unwrap_or(ROWS_DEFAULT), ROWS_MAX)? as usize;
     let timeout_ms = within("timeout_ms", timeout_ms.unwrap_or(TIMEOUT_DEFAULT_MS), TIMEOUT_MAX_MS)?;
     let slot = slots.0.clone().try_acquire_owned().map_err(|_| {
         let detail = format!("{PREVIEWS_MAX} previews are running: stop one");
@@ -248,12 +258,8 @@ impl Preview {
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Display + From<u8>>(
-    field: &str,
-    value: T,
-    most: T,
-) -> Result<T, Problem> {
-    if value >= T::from(1) && value <= most {
+fn within(field: &str, value: u64, most: u64) -> Result<u64, Problem> {
+    if (1..=most).contains(&value) {
         return Ok(value);
     }
     let detail = format!("field `{field}`: expected 1 to {most}, found {value}");

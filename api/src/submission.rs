@@ -30,7 +30,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
         return Err(invalid(format!("unknown field `{unknown}`{suggestion}"))
             .hint(format!("expected fields are {}", FIELDS.join(", "))));
     }
-    if let Some(sql) = fields.remove("sql") {
+    if let Some(sql) = fields.remove("sql").filter(|sql| !sql.is_null()) {
         return sql_job(sql, fields);
     }
     let program = text(&mut fields, "program")?
@@ -48,7 +48,9 @@ fn sql_job(sql: Value, mut fields: Map<String, Value>) -> Result<JobSpec, Proble
             script.len()
         )));
     }
-    if let Some(other) = ["program", "args"].iter().find(|field| fields.contains_key(**field)) {
+    if let Some(other) =
+        ["program", "args"].iter().find(|field| fields.get(**field).is_some_and(|value| !value.is_null()))
+    {
         return Err(invalid(format!(
             "field `{other}` is for registered programs: expected it without `sql`"
         )));
@@ -131,9 +133,8 @@ fn options(fields: &mut Map<String, Value>) -> Result<JobOptions, Problem> {
     ] {
         let number = match fields.remove(field) {
             None | Some(Value::Null) => continue,
-            Some(value) => {
-                value.as_u64().ok_or_else(|| wrong_kind(field, "a whole number of at least 0", &value))?
-            }
+            Some(value) => whole_number(&value)
+                .ok_or_else(|| wrong_kind(field, "a whole number of at least 0", &value))?,
         };
         if given.insert(key.to_owned(), number.to_string()).is_some() {
             return Err(invalid(format!(
@@ -144,6 +145,16 @@ fn options(fields: &mut Map<String, Value>) -> Result<JobOptions, Problem> {
     let mut options = JobOptions::default();
     options.set_all(&given)?;
     Ok(options)
+}
+
+/// A number without a fraction, however it is written: to JSON Schema, `2.0` is one, too.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let of_float = |number: f64| {
+        let is_whole = number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&number);
+        is_whole.then_some(number as u64)
+    };
+    value.as_u64().or_else(|| value.as_f64().and_then(of_float))
 }
 
 fn wrong_kind(field: &str, expected: &str, found: &Value) -> Problem {
@@ -196,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_null_is_not_given_and_a_whole_number_may_have_a_point() {
+        let spec = parse(br#"{"program": "x", "sql": null, "args": null, "name": null, "parallelism": 2.0}"#)
+            .unwrap();
+        assert_eq!((spec.name.as_str(), spec.options.parallelism), ("", 2));
+        assert_eq!(parse(br#"{"sql": "SELECT 1", "program": null}"#).unwrap().program, "sql");
+    }
+
+    #[test]
     fn a_job_without_a_name_has_its_program_s() {
         assert_eq!(parse(br#"{"program": "word-count"}"#).unwrap().name, "", "the program names it");
     }
@@ -219,6 +238,7 @@ mod tests {
                 "out of range",
             ),
             (r#"{"program": "x", "parallelism": "2"}"#, ProblemKind::InvalidRequest, "field `parallelism`"),
+            (r#"{"program": "x", "parallelism": 1.5}"#, ProblemKind::InvalidRequest, "whole number"),
             (r#"{"program": "x", "parallelism": 0}"#, ProblemKind::BadOption, "`parallelism.default`"),
             (
                 r#"{"program": "x", "options": {"state.backend": "hashmap"}}"#,

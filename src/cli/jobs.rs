@@ -146,7 +146,14 @@ fn key_and_value(option: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let answer = client(args).get("/jobs")?;
+    let client = client(args);
+    let mut answer = client.get("/jobs?limit=1000")?;
+    while let Some(last) = answer["next"].as_str() {
+        let mut page = client.get(&format!("/jobs?limit=1000&after={last}"))?;
+        let jobs = [&mut answer, &mut page].map(|page| page["jobs"].take());
+        page["jobs"] = jobs.into_iter().filter_map(|jobs| jobs.as_array().cloned()).flatten().collect();
+        answer = page;
+    }
     if args.get_flag("json") {
         print_json(&answer)?;
         return Ok(ExitCode::SUCCESS);

@@ -49,6 +49,9 @@ pub enum Scalar {
 #[serde(default, deny_unknown_fields)]
 pub struct JobFilter {
     /// Only jobs in these states, by comma: `RUNNING,FAILED`.
+    #[schemars(regex(
+        pattern = "^(INITIALIZING|CREATED|RUNNING|FAILING|FAILED|CANCELLING|CANCELED|FINISHED|RESTARTING|SUSPENDED|RECONCILING)(,(INITIALIZING|CREATED|RUNNING|FAILING|FAILED|CANCELLING|CANCELED|FINISHED|RESTARTING|SUSPENDED|RECONCILING))*$"
+    ))]
     pub state: Option<String>,
     /// Only jobs in whose name this is, whatever its case.
     pub name: Option<String>,

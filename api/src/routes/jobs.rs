@@ -41,7 +41,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::get("/jobs", "List the jobs, newest first", list)
             .query::<dto::JobFilter>()
-            .answers::<dto::Jobs>(StatusCode::OK),
+            .answers::<dto::Jobs>(StatusCode::OK)
+            .problems(&[Kind::UnknownJob]),
         Endpoint::post("/jobs", "Submit a job", submit)
             .header(
                 IDEMPOTENCY_KEY,
@@ -160,7 +161,8 @@ async fn list(control: Control, filter: web::Query<dto::JobFilter>) -> Answer {
 /// How many of the fitting jobs come up to the one with the id `after`, which need not fit itself.
 fn skipped(jobs: &[JobSummary], fitting: &[&JobSummary], after: &str) -> Result<usize, Problem> {
     let gone = || {
-        wrong_filter("after", "the id of a job in the list", after)
+        let detail = format!("query parameter `after`: expected the id of a job, found `{after}`");
+        Problem::new(ProblemKind::UnknownJob, detail)
             .hint("if that job was deleted, begin again without `after`")
     };
     let id = job_id(after).map_err(|_| gone())?;

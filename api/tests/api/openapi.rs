@@ -48,6 +48,26 @@ fn every_reference_in_the_document_leads_somewhere() {
     }
 }
 
+#[test]
+fn every_kind_of_problem_is_in_the_guide() {
+    let server = TestServer::start(false);
+    let document = server.get("/api/v1/openapi.json").json();
+    let guide = include_str!("../../../docs/REST.md");
+    let mut kinds = std::collections::BTreeSet::new();
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    {
+        for response in operation["responses"].as_object().unwrap().values() {
+            if response["content"]["application/problem+json"].is_object() {
+                kinds.extend(response["description"].as_str().unwrap().split(", ").map(str::to_owned));
+            }
+        }
+    }
+    assert!(kinds.len() > 20, "{kinds:?}");
+    let missing: Vec<&String> = kinds.iter().filter(|kind| !guide.contains(&format!("| {kind} |"))).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+}
+
 fn collect(value: &Value, references: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
