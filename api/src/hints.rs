@@ -36,6 +36,7 @@ impl ProblemKind {
             Self::TooManyStreams => "close a stream, then try again",
             Self::DispatcherTimeout => "try again; if it stays so, look at the server's log",
             Self::StoreFailed => "look at the disk of the data folder: is it full, or damaged?",
+            Self::HistoryFailed => "look at the disk of the data folder: is it full, or damaged?",
             Self::InvalidSql => "POST /api/v1/sql/validate says what is wrong, and where",
             Self::SqlFailed => "the server's log says why",
         }
