@@ -7,6 +7,8 @@ mod interrupt;
 mod jobs;
 mod sql;
 mod start;
+mod state;
+mod tap;
 mod verify;
 mod why;
 
@@ -34,6 +36,8 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("cancel", args)) => jobs::cancel(args),
         Some(("why", args)) => why::why(args),
         Some(("sql", args)) => sql::sql(args),
+        Some(("tap", args)) => tap::tap(args),
+        Some(("state", args)) => state::state(args),
         Some(("verify", args)) => verify::verify(args, &programs),
         Some(("chaos", args)) => chaos::chaos(args),
         _ => unreachable!("clap requires one of the subcommands"),
@@ -74,6 +78,8 @@ fn command(programs: &ProgramRegistry) -> Command {
             Command::new("cancel").about("Cancel a job").arg(id).arg(server.clone()).arg(json.clone()),
         )
         .subcommand(sql::command(&server))
+        .subcommand(tap::command(&server, &json))
+        .subcommand(state::command(&server, &json))
         .subcommand(verify::command(programs, &server))
         .subcommand(chaos::command(&server, &json))
 }

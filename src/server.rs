@@ -19,12 +19,16 @@ use headwater_coordinator::{CoordinatorConfig, handle::DispatcherHandle};
 use headwater_core::{
     gateway::{CoordinatorGateway, FromWorker},
     job::ProgramCatalog,
+    shown::Redaction,
     time::SystemClock,
 };
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::sql::{FrontEnd, WithSql};
+use crate::{
+    inspect::{Lookable, Looker},
+    sql::{FrontEnd, WithSql},
+};
 
 /// How long a stop waits for the tasks to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
@@ -40,6 +44,8 @@ pub struct ServerOptions {
     pub slots: usize,
     /// Whether actors may be killed on purpose.
     pub chaos: bool,
+    /// What nobody sees who looks into jobs, besides secrets: the names of fields and columns.
+    pub redact: Redaction,
 }
 
 /// The slots that a machine has by default: its cores.
@@ -79,12 +85,18 @@ impl Server {
         let state = StateEnv::open(&options.data_dir)?;
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
         state.purge_all()?;
-        let checkpoints = Arc::new(FileCheckpointStore::new(state.clone()));
+        let checkpoints = FileCheckpointStore::new(state.clone());
         let store = Arc::new(open_job_store(&options.data_dir)?);
         let synced = state.fs().sync_folder(&options.data_dir);
         synced.with_context(|| format!("cannot sync {}", options.data_dir.display()))?;
         let clock = Arc::new(SystemClock);
         let (reports, events) = unbounded_channel();
+        let look = Lookable {
+            checkpoints: checkpoints.clone(),
+            state: state.clone(),
+            data_dir: options.data_dir.clone(),
+            code: programs.clone(),
+        };
         let worker = worker::start(WorkerConfig {
             placement: Placement::Threads(options.slots),
             data_dir: options.data_dir,
@@ -96,7 +108,7 @@ impl Server {
         let dispatcher = headwater_coordinator::start(
             CoordinatorConfig {
                 store,
-                checkpoints,
+                checkpoints: Arc::new(checkpoints),
                 worker: Arc::new(worker),
                 catalog: programs,
                 clock,
@@ -109,6 +121,7 @@ impl Server {
             listener,
             handle: dispatcher.clone(),
             sql: Arc::new(FrontEnd),
+            inspector: Arc::new(Looker::new(dispatcher.clone(), look, options.redact)),
             build,
         })?;
         let handle = web.handle();

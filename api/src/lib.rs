@@ -4,13 +4,15 @@
 //! ([`problem`]), and live pages follow `GET /api/v1/events` (server-sent events). The server listens on loopback
 //! only and trusts no browser: see [`security`].
 //!
-//! This crate knows the control plane by the [`ControlPlane`] trait alone, and SQL by [`SqlFrontEnd`].
+//! This crate knows the control plane by the [`ControlPlane`] trait alone, SQL by [`SqlFrontEnd`], and what jobs hold by
+//! [`Inspector`].
 
 mod caller;
 mod control_plane;
 pub mod dto;
 mod endpoint;
 mod events;
+mod inspect;
 mod openapi;
 pub mod problem;
 mod routes;
@@ -21,5 +23,6 @@ mod submission;
 
 pub use caller::CallerName;
 pub use control_plane::{ControlPlane, Reply};
+pub use inspect::{EntriesQuery, InspectError, Inspector, Looked, TapStream};
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
 pub use sql::{PreviewOut, SqlFrontEnd};

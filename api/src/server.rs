@@ -18,6 +18,7 @@ use headwater_coordinator::handle::DispatcherHandle;
 use crate::{
     control_plane::ControlPlane,
     events::StreamSlots,
+    inspect::Inspector,
     routes,
     security::{self, AllowedHosts},
     sql::{PreviewSlots, SqlFrontEnd},
@@ -40,6 +41,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub handle: C,
     /// What knows SQL.
     pub sql: Arc<dyn SqlFrontEnd>,
+    /// What looks into jobs.
+    pub inspector: Arc<dyn Inspector>,
     /// What this program is.
     pub build: BuildInfo,
 }
@@ -83,11 +86,12 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, sql, build } = config;
+    let ServerConfig { listener, handle, sql, inspector, build } = config;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let control = web::Data::from(control);
     let sql = web::Data::from(sql);
+    let inspector = web::Data::from(inspector);
     let previews = web::Data::new(PreviewSlots::default());
     let hosts = web::Data::new(AllowedHosts::of(address));
     let build = web::Data::new(build);
@@ -96,6 +100,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         App::new()
             .app_data(control.clone())
             .app_data(sql.clone())
+            .app_data(inspector.clone())
             .app_data(previews.clone())
             .app_data(hosts.clone())
             .app_data(build.clone())

@@ -68,6 +68,7 @@ pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Res
         bind: SocketAddr::new(ip, port),
         slots: args.get_one::<u16>("slots").map_or_else(default_slots, |slots| usize::from(*slots)),
         chaos: args.get_flag("chaos"),
+        redact: Default::default(),
     };
     actix::System::new().block_on(serve(options, programs))?;
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@ mod checkpoint;
 mod event;
 mod exception;
 mod graph;
+mod inspect;
 mod job;
 mod options;
 mod overview;
@@ -18,6 +19,10 @@ pub use checkpoint::{Checkpoint, CheckpointConfig, CheckpointDetails, Checkpoint
 pub use event::{Gap, LogEvent, LogEvents, Resume};
 pub use exception::{Exception, Exceptions, Recovery};
 pub use graph::{Attempt, Plan, PlanInput, PlanNode, SubtaskDetails, Vertices};
+pub use inspect::{
+    JobState, RetainedCheckpoint, StateEntries, StateEntry, StateInfo, TapEnd, TapLost, TapRecord,
+    VertexState,
+};
 pub use job::{Actor, Edge, InputWatermark, JobDetails, Subtask, Vertex};
 pub use options::written as written_options;
 pub use overview::{JobSummary, Jobs, Overview, Slot, SlotTask, Slots, UnreadableJob};

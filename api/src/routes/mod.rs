@@ -4,6 +4,7 @@
 mod checkpoints;
 mod cluster;
 mod graph;
+mod inspect;
 mod jobs;
 mod why;
 
@@ -40,6 +41,7 @@ pub(crate) fn below_api() -> Vec<Endpoint> {
         cluster::endpoints(),
         sql::endpoints(),
         why::endpoints(),
+        inspect::endpoints(),
     ]
     .into_iter()
     .flatten()

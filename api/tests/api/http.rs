@@ -83,10 +83,16 @@ fn listen(bind: SocketAddr, handle: Fake) -> (SocketAddr, ServerHandle) {
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let sql = std::sync::Arc::new(handle.sql.clone());
+            let inspector = std::sync::Arc::new(handle.clone());
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
-            let (server, bound) =
-                serve(ServerConfig { listener: headwater_api::listen(bind).unwrap(), sql, handle, build })
-                    .unwrap();
+            let (server, bound) = serve(ServerConfig {
+                listener: headwater_api::listen(bind).unwrap(),
+                sql,
+                inspector,
+                handle,
+                build,
+            })
+            .unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });

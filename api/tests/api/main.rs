@@ -3,6 +3,7 @@
 
 mod fake;
 mod http;
+mod inspect;
 mod jobs;
 mod openapi;
 mod page;
