@@ -8,6 +8,8 @@ mod jobs;
 mod logs;
 mod sql;
 mod start;
+mod state;
+mod tap;
 mod verify;
 mod why;
 
@@ -35,6 +37,8 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("why", args)) => why::why(args),
         Some(("logs", args)) => logs::logs(args),
         Some(("sql", args)) => sql::sql(args),
+        Some(("tap", args)) => tap::tap(args),
+        Some(("state", args)) => state::state(args),
         Some(("verify", args)) => verify::verify(args, &programs),
         Some(("chaos", args)) => chaos::chaos(args),
         _ => unreachable!("clap requires one of the subcommands"),
@@ -76,6 +80,8 @@ fn command(programs: &ProgramRegistry) -> Command {
         )
         .subcommand(logs::command(&server, &json))
         .subcommand(sql::command(&server))
+        .subcommand(tap::command(&server, &json))
+        .subcommand(state::command(&server, &json))
         .subcommand(verify::command(programs, &server))
         .subcommand(chaos::command(&server, &json))
 }

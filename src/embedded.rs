@@ -129,6 +129,7 @@ async fn start_server(data_dir: &Path, programs: Arc<OnlyProgram>) -> anyhow::Re
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         slots: default_slots(),
         chaos: false,
+        redact: Default::default(),
     };
     match Server::start(options(WEB_PORT), programs.clone()).await {
         Err(error) if matches!(error.downcast_ref(), Some(ApiError::Bind { .. })) => {

@@ -27,6 +27,7 @@ extern crate self as headwater;
 
 pub mod cli;
 mod embedded;
+mod inspect;
 mod logging;
 pub mod programs;
 pub mod server;

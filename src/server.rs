@@ -19,12 +19,14 @@ use headwater_coordinator::{CoordinatorConfig, handle::DispatcherHandle};
 use headwater_core::{
     gateway::{CoordinatorGateway, FromWorker},
     job::ProgramCatalog,
+    shown::Redaction,
     time::SystemClock,
 };
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
+    inspect::{Lookable, Looker},
     logging,
     sql::{FrontEnd, WithSql},
 };
@@ -43,6 +45,8 @@ pub struct ServerOptions {
     pub slots: usize,
     /// Whether actors may be killed on purpose.
     pub chaos: bool,
+    /// What nobody sees who looks into jobs, besides secrets: the names of fields and columns.
+    pub redact: Redaction,
 }
 
 /// The slots that a machine has by default: its cores.
@@ -82,13 +86,19 @@ impl Server {
         let state = StateEnv::open(&options.data_dir)?;
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
         state.purge_all()?;
-        let checkpoints = Arc::new(FileCheckpointStore::new(state.clone()));
+        let checkpoints = FileCheckpointStore::new(state.clone());
         let store = Arc::new(open_job_store(&options.data_dir)?);
         let synced = state.fs().sync_folder(&options.data_dir);
         synced.with_context(|| format!("cannot sync {}", options.data_dir.display()))?;
         let clock = Arc::new(SystemClock);
         let history = HistoryConfig::in_data_dir(&options.data_dir);
         let (reports, events) = unbounded_channel();
+        let look = Lookable {
+            checkpoints: checkpoints.clone(),
+            state: state.clone(),
+            data_dir: options.data_dir.clone(),
+            code: programs.clone(),
+        };
         let worker = worker::start(WorkerConfig {
             placement: Placement::Threads(options.slots),
             data_dir: options.data_dir,
@@ -100,7 +110,7 @@ impl Server {
         let dispatcher = headwater_coordinator::start(
             CoordinatorConfig {
                 store,
-                checkpoints,
+                checkpoints: Arc::new(checkpoints),
                 worker: Arc::new(worker),
                 catalog: programs,
                 clock,
@@ -113,6 +123,7 @@ impl Server {
             listener,
             handle: dispatcher.clone(),
             sql: Arc::new(FrontEnd),
+            inspector: Arc::new(Looker::new(dispatcher.clone(), look, options.redact)),
             build,
             history: Some(history),
             logs: logging::book(),

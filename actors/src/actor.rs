@@ -7,7 +7,10 @@ use std::{
 
 use actix::prelude::*;
 use futures::{FutureExt, future::LocalBoxFuture};
-use headwater_core::supervision::{DeathWatch, Exit, panic_message};
+use headwater_core::{
+    execution::{ExecutionState, FailureKind},
+    supervision::{DeathWatch, Exit, panic_message},
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
@@ -27,6 +30,25 @@ pub enum TaskExit {
     Ended(TaskEnd),
     /// It died.
     Died(Exit),
+}
+
+impl TaskExit {
+    /// The attempt's last state, and the cause if it is a failure.
+    pub(crate) fn outcome(self) -> (ExecutionState, Option<(FailureKind, String)>) {
+        let cause = match self {
+            Self::Ended(TaskEnd::Finished) => return (ExecutionState::Finished, None),
+            Self::Ended(TaskEnd::Canceled) => return (ExecutionState::Canceled, None),
+            Self::Died(Exit::Killed) => (FailureKind::Kill, "killed on purpose".to_owned()),
+            Self::Died(Exit::Failed(message)) => (FailureKind::Error, message),
+            Self::Died(Exit::DamagedCheckpoint(message)) => (FailureKind::DamagedCheckpoint, message),
+            Self::Died(Exit::DataLoss(message)) => (FailureKind::DataLoss, message),
+            Self::Died(Exit::Panicked(message)) => {
+                (FailureKind::Panic, message.unwrap_or_else(|| "a panic without a message".to_owned()))
+            }
+            Self::Died(Exit::Normal) => (FailureKind::Error, "the task ended without a result".to_owned()),
+        };
+        (ExecutionState::Failed, Some(cause))
+    }
 }
 
 /// The shell.

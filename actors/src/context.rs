@@ -6,11 +6,11 @@ use headwater_core::{
     execution::RestoredSubtask,
     fs::FileSystem,
     graph::JobVertex,
-    ids::{ExecutionAttemptId, JobId},
+    ids::{ExecutionAttemptId, JobId, SubtaskId},
     key_group::{KeyGroup, key_groups_of},
     options::JobOptions,
     supervision::Exit,
-    time::Clock,
+    time::{Clock, SystemClock},
 };
 use headwater_state::{BackendConfig, KeyedBackend, StateEnv, StateError};
 
@@ -92,6 +92,30 @@ pub struct TaskContext {
 }
 
 impl TaskContext {
+    /// A context in which operators are opened only to be described: `state` records what they register.
+    pub fn to_describe(
+        job: JobId,
+        vertex: JobVertex,
+        options: JobOptions,
+        data_dir: PathBuf,
+        state: StateEnv,
+    ) -> Self {
+        let subtask = SubtaskId { vertex: vertex.id, index: 0 };
+        Self {
+            job,
+            attempt: ExecutionAttemptId::new(subtask, 0),
+            vertex,
+            downstream: Vec::new(),
+            options,
+            clock: Arc::new(SystemClock),
+            data_dir,
+            state,
+            restored: None,
+            counters: Arc::default(),
+            fence: Fence::default(),
+        }
+    }
+
     /// The subtask's index.
     pub fn index(&self) -> u32 {
         self.attempt.subtask.index

@@ -3,6 +3,7 @@
 use std::{sync::Arc, task::Poll};
 
 use headwater_core::{
+    checkpoint::SubtaskSnapshot,
     execution::{FailureKind, Gauges},
     graph::JobGraph,
     ids::{CheckpointId, VertexId},
@@ -14,6 +15,7 @@ use headwater_state::PendingSnapshot;
 use crate::{
     batch::Payload,
     context::{TaskContext, TaskError},
+    look::StatePart,
     output::Output,
 };
 
@@ -165,6 +167,17 @@ pub trait JobCode: Send + Sync {
     /// Makes one task's code and opens it: state is restored, and what was prepared for the restored checkpoint is committed
     /// (again).
     fn open(&self, vertex: VertexId, context: TaskContext) -> Result<Invokable, TaskError>;
+
+    /// Opens a vertex's operators, and nothing that reaches outside, in a context whose state [records](headwater_state::StateEnv::recording)
+    /// what they register.
+    fn describe(&self, _vertex: VertexId, _context: &TaskContext) -> Result<(), TaskError> {
+        Ok(())
+    }
+
+    /// What a subtask's snapshot holds besides keyed state, part by part.
+    fn show_operator_state(&self, _vertex: VertexId, snapshot: &SubtaskSnapshot) -> Vec<StatePart> {
+        vec![StatePart::new("operator-state", None, &snapshot.operator_state)]
+    }
 }
 
 /// Finds the code of a submission.

@@ -15,6 +15,7 @@ use crate::{
     batch::Payload,
     exchange::{Element, Sender},
     metrics::TaskCounters,
+    tap::{ShowRow, TapPoint},
 };
 
 struct Target {
@@ -32,6 +33,7 @@ struct Edge {
 pub struct Output {
     edges: Vec<Edge>,
     counters: Arc<TaskCounters>,
+    tap: Arc<TapPoint>,
 }
 
 impl Output {
@@ -48,7 +50,21 @@ impl Output {
                 next: 0,
             })
             .collect();
-        Self { edges, counters }
+        Self { edges, counters, tap: Arc::default() }
+    }
+
+    /// The same output, which can be looked at.
+    pub fn tapped_at(self, tap: Arc<TapPoint>) -> Self {
+        Self { tap, ..self }
+    }
+
+    /// Lets whoever looks see some of `rows` rows that leave by an edge, or into the task's own sink. While nobody does, that costs
+    /// nothing. The task's code calls it, since only that knows what rows are.
+    #[inline]
+    pub fn tap(&self, edge: Option<usize>, rows: usize, show: &mut ShowRow<'_>) {
+        if self.tap.is_open() {
+            self.tap.pass(edge, rows, show);
+        }
     }
 
     /// How many outgoing edges there are.

@@ -26,6 +26,16 @@ pub trait Sink<T>: Send + Sync + 'static {
         state: Option<&[u8]>,
         prepared: &[&[u8]],
     ) -> Result<Self::Writer, TaskError>;
+
+    /// A writer's state as JSON, for people who look into a checkpoint; `None`: they see its bytes.
+    fn show_state(&self, _state: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// What a writer has prepared as JSON, for people who look into a checkpoint; `None`: they see its bytes.
+    fn show_prepared(&self, _prepared: &[u8]) -> Option<String> {
+        None
+    }
 }
 
 /// Writes for one subtask.

@@ -23,6 +23,11 @@ pub trait Source: Send + Sync + 'static {
     /// Opens the reader of one subtask. `position` is what its predecessor's [`SourceReader::snapshot`] returned for the
     /// checkpoint that the attempt goes on from.
     fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<Self::Reader, TaskError>;
+
+    /// A reader's position as JSON, for people who look into a checkpoint; `None`: they see its bytes.
+    fn show_position(&self, _position: &[u8]) -> Option<String> {
+        None
+    }
 }
 
 /// What a reader has still to read, as far as that is known.

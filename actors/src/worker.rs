@@ -1,16 +1,17 @@
 //! The worker: runs the tasks that the coordinator deploys, in its slots, and tells how they end.
 
+mod local;
+
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::Addr;
 use headwater_core::{
     execution::{ActivityKind, ExecutionState, Failure, FailureKind, TaskDeployment, TaskMetrics},
     fault::{FaultPoint, reach},
-    gateway::{CoordinatorGateway, FromWorker, ToWorker, WorkerGateway},
+    gateway::{CoordinatorGateway, FromWorker, ToWorker},
     graph::JobGraph,
     ids::{ExecutionAttemptId, JobId},
     job::JobSpec,
-    supervision::Exit,
     time::{Clock, TimestampMs},
 };
 use headwater_state::StateEnv;
@@ -30,9 +31,12 @@ use crate::{
     operator::{CodeResolver, Invokable, JobCode},
     output::Output,
     slots::{Placement, Slots},
-    task::{Surroundings, Task, TaskCommand, TaskEnd, TaskIdentity},
+    tap::WorkerTaps,
+    task::{Surroundings, Task, TaskCommand, TaskIdentity},
     wiring::{Wiring, wire},
 };
+
+pub use local::LocalWorker;
 
 /// How often metrics are reported and hung tasks are looked for.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
@@ -51,24 +55,6 @@ pub struct WorkerConfig {
     pub clock: Arc<dyn Clock>,
     /// Whom it reports to.
     pub coordinator: Arc<dyn CoordinatorGateway>,
-}
-
-/// The coordinator's end of a worker in the same process.
-pub struct LocalWorker {
-    messages: UnboundedSender<ToWorker>,
-    slots: usize,
-}
-
-impl WorkerGateway for LocalWorker {
-    fn send(&self, message: ToWorker) {
-        if self.messages.send(message).is_err() {
-            tracing::warn!("a message to the worker was dropped: the worker has stopped");
-        }
-    }
-
-    fn slots(&self) -> usize {
-        self.slots
-    }
 }
 
 /// Starts a worker on the current Arbiter.
@@ -103,6 +89,7 @@ struct Worker {
     slots: Slots,
     code: BTreeMap<JobId, Arc<dyn JobCode>>,
     tasks: BTreeMap<(JobId, ExecutionAttemptId), RunningTask>,
+    taps: WorkerTaps,
     exits: UnboundedSender<TaskExited>,
     exited: Option<UnboundedReceiver<TaskExited>>,
 }
@@ -115,6 +102,7 @@ impl Worker {
             config,
             code: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            taps: WorkerTaps::default(),
             exits,
             exited: Some(exited),
         }
@@ -132,10 +120,11 @@ impl Worker {
                     Some(message) => self.on_message(message),
                     None => return,
                 },
-                _ = ticks.tick(), if !self.tasks.is_empty() => {
+                _ = ticks.tick(), if !self.tasks.is_empty() || !self.taps.is_empty() => {
                     self.replace_hung_slots();
                     self.report_metrics();
                     self.measure();
+                    self.report_taps();
                 }
             }
         }
@@ -166,8 +155,11 @@ impl Worker {
                     task.actor.do_send(Kill);
                 }
             }
+            ToWorker::Tap { job, tap, spec } => self.taps.open(job, tap, spec),
+            ToWorker::Untap { tap } => self.taps.close(tap),
             ToWorker::Release { job, purge } => {
                 self.code.remove(&job);
+                self.taps.close_job(job);
                 if purge {
                     if let Err(error) = self.config.state.purge_job(job) {
                         tracing::warn!("cannot remove the working folders of job {job}: {error}");
@@ -235,21 +227,17 @@ impl Worker {
     ) {
         let attempt = deployment.attempt;
         let vertex = graph.vertex(attempt.subtask.vertex).clone();
-        let downstream = graph
-            .edges
-            .iter()
-            .filter(|edge| edge.from == vertex.id)
-            .map(|edge| graph.vertex(edge.to).parallelism)
-            .collect();
+        let downstream = graph.downstream(vertex.id);
         let counters = Arc::new(TaskCounters::default());
         let fence = Fence::default();
         self.fence_predecessors(job, attempt);
         let clock = self.config.clock.clone();
+        let tap = self.taps.add(job, attempt, downstream.clone(), clock.clone());
         let context = TaskContext {
             job,
             attempt,
             vertex,
-            downstream,
+            downstream: downstream.iter().map(|id| graph.vertex(*id).parallelism).collect(),
             options: spec.options.clone(),
             clock: clock.clone(),
             data_dir: self.config.data_dir.clone(),
@@ -272,7 +260,8 @@ impl Worker {
                     reach(FaultPoint::TaskOpen);
                     code.open(vertex, context).inspect(|_| reach(FaultPoint::TaskOpened))
                 })?;
-                let output = Output::new(wiring.outputs.into_values().collect(), task_counters.clone());
+                let channels = wiring.outputs.into_values().collect();
+                let output = Output::new(channels, task_counters.clone()).tapped_at(tap);
                 let gate = matches!(code, Invokable::Operator(_))
                     .then(|| InputGate::new(wiring.inputs.into_values().collect(), wiring.signal));
                 identity.report_state(ExecutionState::Running);
@@ -315,26 +304,12 @@ impl Worker {
         let Some(mut task) = self.tasks.remove(&(job, attempt)) else {
             return; // Fenced: its end was reported when it was given up.
         };
+        self.taps.remove(job, attempt);
+        self.report_taps();
         let last = task.observer.observe(self.config.clock.now_ms());
         self.report_metrics_of(job, vec![(attempt, last)]);
-        let (state, failure) = match exit {
-            TaskExit::Ended(TaskEnd::Finished) => (ExecutionState::Finished, None),
-            TaskExit::Ended(TaskEnd::Canceled) => (ExecutionState::Canceled, None),
-            TaskExit::Died(exit) => {
-                let (kind, message) = match exit {
-                    Exit::Killed => (FailureKind::Kill, "killed on purpose".to_owned()),
-                    Exit::Failed(message) => (FailureKind::Error, message),
-                    Exit::DamagedCheckpoint(message) => (FailureKind::DamagedCheckpoint, message),
-                    Exit::DataLoss(message) => (FailureKind::DataLoss, message),
-                    Exit::Panicked(message) => (
-                        FailureKind::Panic,
-                        message.unwrap_or_else(|| "a panic without a message".to_owned()),
-                    ),
-                    Exit::Normal => (FailureKind::Error, "the task ended without a result".to_owned()),
-                };
-                (ExecutionState::Failed, Some(self.failure(kind, message)))
-            }
-        };
+        let (state, cause) = exit.outcome();
+        let failure = cause.map(|(kind, message)| self.failure(kind, message));
         self.report(job, attempt, state, failure);
     }
 
@@ -366,6 +341,7 @@ impl Worker {
                     task.fence.raise();
                     self.report_metrics_of(lost_job, vec![(lost_attempt, task.observer.observe(now_ms))]);
                 }
+                self.taps.remove(lost_job, lost_attempt);
                 let (message, at_ms) = if (lost_job, lost_attempt) == (job, attempt) {
                     let message = format!("made no progress for {} ms", timeout.as_millis());
                     (message, now_ms - stood_still.as_millis() as TimestampMs)
@@ -376,6 +352,10 @@ impl Worker {
                 self.report(lost_job, lost_attempt, ExecutionState::Failed, Some(failure));
             }
         }
+    }
+
+    fn report_taps(&mut self) {
+        self.taps.report(&*self.config.coordinator, self.config.clock.now_ms());
     }
 
     /// Has every task that has done anything since then say what it knows of itself.

@@ -15,10 +15,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fake = fake::Fake::new(true);
     let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
     let listener = listen(([127, 0, 0, 1], port).into())?;
-    let sql = Arc::new(fake.sql.clone());
     let history = Some(HistoryConfig::in_data_dir(&std::env::temp_dir().join("headwater-demo-page")));
-    let (server, bound) =
-        serve(ServerConfig { listener, handle: fake.clone(), sql, build, history, logs: fake.logs.clone() })?;
+    let (server, bound) = serve(ServerConfig {
+        listener,
+        handle: fake.clone(),
+        sql: Arc::new(fake.sql.clone()),
+        inspector: Arc::new(fake.clone()),
+        build,
+        history,
+        logs: fake.logs.clone(),
+    })?;
     println!("http://{bound}/");
     actix_web::rt::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(250));

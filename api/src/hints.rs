@@ -37,6 +37,11 @@ impl ProblemKind {
             Self::DispatcherTimeout => "try again; if it stays so, look at the server's log",
             Self::StoreFailed => "look at the disk of the data folder: is it full, or damaged?",
             Self::HistoryFailed => "look at the disk of the data folder: is it full, or damaged?",
+            Self::UnknownState => "GET /api/v1/jobs/{id}/state lists what each vertex keeps",
+            Self::DamagedCheckpoint => "look at an older checkpoint, and at the disk",
+            Self::StateUnreadable => "look at another checkpoint; the server's log says more",
+            Self::TooManyReaders => "wait until others have read, then try again",
+            Self::JobHasEnded => "nothing passes in a job that has ended; its state may still be there",
             Self::InvalidSql => "POST /api/v1/sql/validate says what is wrong, and where",
             Self::SqlFailed => "the server's log says why",
         }

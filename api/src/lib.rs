@@ -4,7 +4,8 @@
 //! ([`problem`]), and live pages follow `GET /api/v1/events` (server-sent events). The server listens on loopback
 //! only and trusts no browser: see [`security`].
 //!
-//! This crate knows the control plane by the [`ControlPlane`] trait alone, and SQL by [`SqlFrontEnd`].
+//! This crate knows the control plane by the [`ControlPlane`] trait alone, SQL by [`SqlFrontEnd`], and what jobs hold by
+//! [`Inspector`].
 
 mod caller;
 mod control_plane;
@@ -13,6 +14,7 @@ mod endpoint;
 mod events;
 mod hints;
 mod history;
+mod inspect;
 mod logs;
 mod metrics;
 mod openapi;
@@ -26,6 +28,7 @@ mod submission;
 pub use caller::CallerName;
 pub use control_plane::{ControlPlane, Reply};
 pub use history::HistoryConfig;
+pub use inspect::{EntriesQuery, InspectError, Inspector, Looked, TapStream};
 pub use logs::{LogBook, LogFilter, NewLine};
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
 pub use sql::{PreviewOut, SqlFrontEnd};

@@ -19,6 +19,16 @@ use crate::dto::SqlFault;
 pub enum ProblemKind {
     /// No job has this id, or it is no id at all.
     UnknownJob,
+    /// The vertex keeps no such state.
+    UnknownState,
+    /// A file of the checkpoint is damaged.
+    DamagedCheckpoint,
+    /// The checkpoint cannot be read.
+    StateUnreadable,
+    /// Too many look already.
+    TooManyReaders,
+    /// The job has ended, so that nothing passes in it.
+    JobHasEnded,
     /// The job has no such actor.
     UnknownActor,
     /// The actor is being restarted, or is about to end.
@@ -85,6 +95,15 @@ impl ProblemKind {
     fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::UnknownJob => ("unknown-job", StatusCode::NOT_FOUND, "Unknown job"),
+            Self::UnknownState => ("unknown-state", StatusCode::NOT_FOUND, "Unknown state"),
+            Self::DamagedCheckpoint => {
+                ("damaged-checkpoint", StatusCode::INTERNAL_SERVER_ERROR, "Damaged checkpoint")
+            }
+            Self::StateUnreadable => {
+                ("state-unreadable", StatusCode::INTERNAL_SERVER_ERROR, "State cannot be read")
+            }
+            Self::TooManyReaders => ("too-many-readers", StatusCode::SERVICE_UNAVAILABLE, "Too many readers"),
+            Self::JobHasEnded => ("job-has-ended", StatusCode::CONFLICT, "Job has ended"),
             Self::UnknownActor => ("unknown-actor", StatusCode::NOT_FOUND, "Unknown actor"),
             Self::ActorNotRunning => ("actor-not-running", StatusCode::CONFLICT, "Actor is not running"),
             Self::UnknownPath => ("unknown-path", StatusCode::NOT_FOUND, "Unknown path"),

@@ -20,6 +20,7 @@ use crate::{
     control_plane::ControlPlane,
     events::StreamSlots,
     history::{History, HistoryConfig},
+    inspect::Inspector,
     logs::{LogBook, routes::LogStreams},
     metrics::Metrics,
     routes,
@@ -44,6 +45,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub handle: C,
     /// What knows SQL.
     pub sql: Arc<dyn SqlFrontEnd>,
+    /// What looks into jobs.
+    pub inspector: Arc<dyn Inspector>,
     /// What this program is.
     pub build: BuildInfo,
     /// Where what is measured is kept, if it is.
@@ -91,7 +94,7 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, sql, build, history, logs } = config;
+    let ServerConfig { listener, handle, sql, inspector, build, history, logs } = config;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let metrics = web::Data::new(Metrics::start(
@@ -101,6 +104,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
     ));
     let control = web::Data::from(control);
     let sql = web::Data::from(sql);
+    let inspector = web::Data::from(inspector);
     let previews = web::Data::new(PreviewSlots::default());
     let hosts = web::Data::new(AllowedHosts::of(address));
     let build = web::Data::new(build);
@@ -111,6 +115,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         App::new()
             .app_data(control.clone())
             .app_data(sql.clone())
+            .app_data(inspector.clone())
             .app_data(previews.clone())
             .app_data(hosts.clone())
             .app_data(build.clone())

@@ -72,6 +72,7 @@ fn serve<T>(
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             slots,
             chaos: true,
+            redact: Default::default(),
         };
         let server = Server::start(server_options, Arc::new(programs)).await?;
         let outcome = scenario(&server).await;

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
+    look::json_of,
     operator::SourceStatus,
     source::{Pending, Source, SourceReader},
 };
@@ -82,6 +83,10 @@ where
 {
     type Item = T;
     type Reader = GeneratorReader<F>;
+
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        json_of::<Position>(position)
+    }
 
     fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<Self::Reader, TaskError> {
         let parallelism = context.vertex.parallelism;

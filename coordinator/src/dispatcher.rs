@@ -245,11 +245,16 @@ async fn cancel(services: &Services, CancelJob { job, by }: CancelJob) -> Result
 /// Hands the worker's messages on to the job masters, for as long as there is a worker.
 pub(crate) async fn pump(services: Arc<Services>, mut events: UnboundedReceiver<FromWorker>) {
     while let Some(event) = events.recv().await {
+        if let FromWorker::Tapped { tap, report, .. } = event {
+            services.taps.hand_over(tap, report);
+            continue;
+        }
         let job = match &event {
             FromWorker::TaskState { job, .. }
             | FromWorker::Ack { job, .. }
             | FromWorker::Decline { job, .. }
             | FromWorker::Metrics { job, .. }
+            | FromWorker::Tapped { job, .. }
             | FromWorker::FirstRecord { job, .. } => *job,
         };
         let master = services.job(job).and_then(|cell| cell.with_master(|master| master.addr()));

@@ -327,7 +327,11 @@ impl DispatcherHandle {
         timeout(deadlines::REQUEST, self.services.wait_until_adopted()).await.map_err(|_| timed_out())
     }
 
-    async fn cell(&self, job: JobId) -> Result<Arc<JobCell>, DispatcherError> {
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    pub(crate) async fn cell(&self, job: JobId) -> Result<Arc<JobCell>, DispatcherError> {
         self.are_jobs_adopted().await?;
         let job_id = job.to_string();
         if let Some(unreadable) = self.services.unreadable_jobs().into_iter().find(|other| other.id == job_id)

@@ -18,6 +18,7 @@ mod job_store;
 mod recorder;
 mod services;
 mod supervisor;
+pub mod tap;
 pub mod view;
 pub mod why;
 

@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     CoordinatorConfig, checkpoint::lifecycle::Moment, job::cell::JobCell, job_store::JobStore,
-    recorder::Recorder, supervisor::lock, view::UnreadableJob,
+    recorder::Recorder, supervisor::lock, tap::Taps, view::UnreadableJob,
 };
 
 /// Ended jobs that are kept as history.
@@ -38,6 +38,7 @@ pub(crate) struct Services {
     pub(crate) started_at_ms: TimestampMs,
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) taps: Taps,
     is_adopted: watch::Sender<bool>,
     is_stopping: AtomicBool,
     origin: Instant,
@@ -57,6 +58,7 @@ impl Services {
             clock: config.clock,
             chaos: config.chaos,
             changes: watch::Sender::new(0),
+            taps: Taps::default(),
             is_adopted: watch::Sender::new(false),
             is_stopping: AtomicBool::new(false),
             origin: Instant::now(),

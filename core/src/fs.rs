@@ -4,7 +4,8 @@
 use std::{
     fmt,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::Path,
 };
 
@@ -41,6 +42,14 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
 
     /// A file's bytes.
     fn read(&self, file: &Path) -> io::Result<Vec<u8>>;
+
+    /// Some of a file's bytes; there must be as many.
+    fn read_range(&self, file: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let bytes = self.read(file)?;
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let found = bytes.get(place(range.start)..place(range.end));
+        found.map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
 
     /// What is in a folder, in the order of the names.
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
@@ -127,6 +136,19 @@ impl FileSystem for LocalFileSystem {
     fn read(&self, file: &Path) -> io::Result<Vec<u8>> {
         try_reach(FaultPoint::StorageRead)?;
         fs::read(file)
+    }
+
+    fn read_range(&self, file: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
+        try_reach(FaultPoint::StorageRead)?;
+        let mut file = File::open(file)?;
+        let length = range.end.saturating_sub(range.start);
+        if file.metadata()?.len() < range.end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.seek(SeekFrom::Start(range.start))?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {

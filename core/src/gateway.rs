@@ -8,6 +8,7 @@ use crate::{
     graph::JobGraph,
     ids::{CheckpointId, ExecutionAttemptId, JobId},
     job::JobSpec,
+    tap::{TapId, TapReport, TapSpec},
     time::TimestampMs,
 };
 
@@ -67,6 +68,20 @@ pub enum ToWorker {
         job: JobId,
         /// The attempt.
         attempt: ExecutionAttemptId,
+    },
+    /// Report some of the records that leave a vertex, of its present attempts and of those to come.
+    Tap {
+        /// The job.
+        job: JobId,
+        /// The tap.
+        tap: TapId,
+        /// What to look at.
+        spec: TapSpec,
+    },
+    /// Nobody looks any more.
+    Untap {
+        /// The tap.
+        tap: TapId,
     },
     /// The job has ended: forget its code. With `purge`, also remove what its tasks keep on the disk for it.
     Release {
@@ -133,6 +148,15 @@ pub enum FromWorker {
         at_ms: TimestampMs,
         /// By attempt.
         tasks: Vec<(ExecutionAttemptId, TaskMetrics)>,
+    },
+    /// What a tap has seen, some times a second while there is anything.
+    Tapped {
+        /// The job.
+        job: JobId,
+        /// The tap.
+        tap: TapId,
+        /// What it has seen.
+        report: TapReport,
     },
     /// An attempt processed its first record. Sources that feed other tasks do not report it.
     FirstRecord {

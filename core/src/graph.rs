@@ -106,6 +106,11 @@ impl JobGraph {
         &self.vertices[id.0 as usize]
     }
 
+    /// Where the outgoing edges of a vertex lead, in their order.
+    pub fn downstream(&self, id: VertexId) -> Vec<VertexId> {
+        self.edges.iter().filter(|edge| edge.from == id).map(|edge| edge.to).collect()
+    }
+
     /// Every subtask of every vertex, upstream first.
     pub fn subtasks(&self) -> impl Iterator<Item = SubtaskId> + '_ {
         self.vertices

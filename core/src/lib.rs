@@ -17,6 +17,8 @@ pub mod options;
 pub mod random;
 pub mod restart;
 pub mod secret;
+pub mod shown;
 pub mod store;
 pub mod supervision;
+pub mod tap;
 pub mod time;

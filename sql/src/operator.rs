@@ -7,7 +7,7 @@ use headwater_actors::{
     operator::Step,
 };
 use headwater_core::time::TimestampMs;
-use headwater_state::{AnyTable, Key, KeyedBackend, Table, TimerService, Value};
+use headwater_state::{AnyTable, Key, KeyedBackend, Table, TimerService, Value, look::StateDescription};
 
 use crate::{
     batch::ChangeBatch,
@@ -121,6 +121,13 @@ impl OpenContext<'_> {
         Ok(TimerService::open(self.backend()?, &name)?)
     }
 
+    /// Tells those who look into checkpoints how a state is to be read. Only done if somebody asks.
+    pub(crate) fn describe(&self, name: &str, tell: impl FnOnce(&mut StateDescription)) {
+        if let Some(backend) = &*self.backend {
+            backend.describe(&format!("{}{name}", self.prefix), tell);
+        }
+    }
+
     fn backend(&mut self) -> Result<&mut KeyedBackend, TaskError> {
         if self.backend.is_none() {
             *self.backend = Some(self.task.keyed_backend()?);
@@ -137,6 +144,11 @@ pub trait OperatorFactory: Send + Sync {
     /// Whether each change that comes in goes out as one of the same kind, so that the operator itself need not be told what updated
     /// rows were before.
     fn passes_changes_on(&self) -> bool {
+        false
+    }
+
+    /// Whether opening it reads a table. Such an operator keeps no state.
+    fn reads_table(&self) -> bool {
         false
     }
 

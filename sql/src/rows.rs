@@ -114,6 +114,9 @@ impl fmt::Debug for RowBytes {
 
 impl Serialize for RowBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(&format_args!("0x{self:?}"));
+        }
         serializer.serialize_bytes(self.as_slice())
     }
 }

@@ -1,17 +1,37 @@
 //! A client of the REST API.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    ops::ControlFlow,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use headwater_api::dto;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::{
-    Agent, Body,
+    Agent, Body, RequestBuilder,
     http::{Response, StatusCode},
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a request asks for, beyond its path.
+#[derive(Default)]
+pub(super) struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    /// Asks for something, if it was given.
+    pub(super) fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.0.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    fn add_to<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        self.0.iter().fold(request, |request, (name, value)| request.query(name, value))
+    }
+}
 
 /// Speaks to one server.
 pub(super) struct Client {
@@ -56,9 +76,45 @@ impl Client {
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        serde_json::from_value(self.get(path)?).with_context(|| {
-            format!("{} answered {path} in another shape: is it of another version?", self.server)
-        })
+        serde_json::from_value(self.get(path)?).with_context(|| self.other_shape(path))
+    }
+
+    /// As [`get`](Self::get), with a query.
+    pub(super) fn query<T: DeserializeOwned>(&self, path: &str, query: &Query) -> anyhow::Result<T> {
+        let answer = self.answer(query.add_to(self.agent.get(self.url(path))).call())?;
+        serde_json::from_value(answer).with_context(|| self.other_shape(path))
+    }
+
+    /// Follows server-sent events for as long as `each` wants more of them; it is given their names and data.
+    pub(super) fn follow(
+        &self,
+        path: &str,
+        query: &Query,
+        mut each: impl FnMut(&str, &str) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        let request = query.add_to(self.agent.get(self.url(path)));
+        // A stream has no end that could be waited for.
+        let answer = request.config().timeout_global(None).build().call();
+        if answer.as_ref().is_ok_and(|answer| !answer.status().is_success()) || answer.is_err() {
+            return self.answer(answer).map(|_| ());
+        }
+        let body = answer.context("the answer broke off")?.into_body();
+        let mut name = String::new();
+        for line in BufReader::new(body.into_reader()).lines() {
+            let line = line.context("the stream broke off: is the server still running?")?;
+            if let Some(event) = line.strip_prefix("event: ") {
+                event.clone_into(&mut name);
+            } else if let Some(data) = line.strip_prefix("data: ")
+                && each(&name, data)?.is_break()
+            {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the stream broke off: is the server still running?")
+    }
+
+    fn other_shape(&self, path: &str) -> String {
+        format!("{} answered {path} in another shape: is it of another version?", self.server)
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {

@@ -89,6 +89,7 @@ pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Res
         bind: SocketAddr::new(ip, port),
         slots: args.get_one::<u16>("slots").map_or_else(default_slots, |slots| usize::from(*slots)),
         chaos: args.get_flag("chaos"),
+        redact: Default::default(),
     };
     let log_dir =
         args.get_one::<PathBuf>("log-dir").cloned().unwrap_or_else(|| options.data_dir.join("logs"));

@@ -19,6 +19,7 @@ use crate::{
     catalog::{Catalog, StateEntry},
     frozen::FrozenState,
     heap::{HeapSnapshot, HeapStore, RestoredHeap},
+    look::{Recorded, StateDescription},
     rocks::{Database, FrozenSnapshot, RocksStore},
 };
 
@@ -53,6 +54,7 @@ pub struct KeyedBackend {
     /// States of the restored snapshot that no table was registered for. They are carried on.
     unregistered: BTreeMap<String, StateEntry>,
     next_id: u16,
+    recorded: Option<Recorded>,
 }
 
 enum Engine {
@@ -69,6 +71,8 @@ impl KeyedBackend {
         restore: Option<(CheckpointId, &KeyedStateHandle)>,
     ) -> Result<Self, StateError> {
         let (engine, catalog) = match restore {
+            // Nothing is written where it is recorded, and a heap has no files before it is.
+            _ if env.recorded.is_some() => (Engine::Heap(Arc::new(HeapStore::new(env, &config)), None), None),
             None => (Engine::create(env, &config)?, None),
             Some((checkpoint, handle)) => {
                 let folder = env.layout().checkpoint(config.job, checkpoint);
@@ -79,7 +83,8 @@ impl KeyedBackend {
         let states = catalog.map(|catalog| catalog.states).unwrap_or_default();
         let next_id = states.iter().map(|state| state.id + 1).max().unwrap_or(0);
         let unregistered = states.into_iter().map(|state| (state.name.clone(), state)).collect();
-        Ok(Self { config, engine, epoch: 1, registered: BTreeMap::new(), unregistered, next_id })
+        let recorded = env.recorded.clone();
+        Ok(Self { config, engine, epoch: 1, registered: BTreeMap::new(), unregistered, next_id, recorded })
     }
 
     /// Registers a state by its name, with what the restored checkpoint has for that name.
@@ -114,12 +119,22 @@ impl KeyedBackend {
         }
         self.unregistered.remove(name);
         self.registered.insert(name.to_owned(), id);
+        if let Some(recorded) = &self.recorded {
+            recorded.add::<K, V>(name, hash_of);
+        }
         if self.unregistered.is_empty()
             && let Engine::Heap(_, restored) = &mut self.engine
         {
             *restored = None;
         }
         Ok(table)
+    }
+
+    /// Tells those who look into the state more about one that was registered. Only done if somebody asks for descriptions.
+    pub fn describe(&self, name: &str, tell: impl FnOnce(&mut StateDescription)) {
+        if let Some(recorded) = &self.recorded {
+            recorded.update(name, tell);
+        }
     }
 
     /// Takes a snapshot of `tables`, which must be all that were registered. This is the synchronous part: nothing is

@@ -73,6 +73,23 @@ impl FileCheckpointStore {
         Ok(bytes.len() as u64)
     }
 
+    /// The numbers of a job's completed checkpoints, oldest first. Blocks.
+    pub fn retained(&self, job: JobId) -> Result<Vec<CheckpointId>, StateError> {
+        self.completed(job)
+    }
+
+    /// A completed checkpoint's manifest, for a look; `None` if there is no such checkpoint. Blocks.
+    pub fn manifest(&self, job: JobId, checkpoint: CheckpointId) -> Result<Option<Manifest>, StateError> {
+        if !self.has(job, checkpoint, MANIFEST)? {
+            return Ok(None);
+        }
+        let path = self.env.layout().checkpoint(job, checkpoint).join(MANIFEST);
+        match self.read(job, checkpoint)? {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(reason) => Err(StateError::damaged(&path, reason)),
+        }
+    }
+
     fn make_durable(&self, job: JobId, checkpoint: CheckpointId) -> Result<(), StateError> {
         let folder = self.env.layout().checkpoint(job, checkpoint);
         sync_folders_up_to(self.fs(), &folder, &self.env.layout().checkpoints())?;

@@ -14,6 +14,7 @@ use crate::{
     Blocking, StateError,
     durable::{create_folder, remove_folder},
     layout::Layout,
+    look::Recorded,
     rocks::SharedMemory,
     trust::Trust,
 };
@@ -22,6 +23,8 @@ use crate::{
 #[derive(Clone)]
 pub struct StateEnv {
     inner: Arc<Inner>,
+    /// Where states are recorded instead of restored.
+    pub(crate) recorded: Option<Recorded>,
 }
 
 struct Inner {
@@ -47,7 +50,13 @@ impl StateEnv {
             create_folder_durably(&*fs, &folder).map_err(StateError::io("create", &folder))?;
         }
         let (memory, trust) = (OnceLock::new(), Trust::default());
-        Ok(Self { inner: Arc::new(Inner { layout, fs, blocking, memory, trust }) })
+        Ok(Self { inner: Arc::new(Inner { layout, fs, blocking, memory, trust }), recorded: None })
+    }
+
+    /// The same environment, in which no state is restored or written, but what is registered is recorded.
+    pub fn recording(&self) -> (Self, Recorded) {
+        let recorded = Recorded::default();
+        (Self { inner: self.inner.clone(), recorded: Some(recorded.clone()) }, recorded)
     }
 
     /// Removes what the attempts of a job left in their working folders. No attempt of it may be alive.

@@ -41,6 +41,22 @@ pub enum StateError {
         /// How it differs.
         reason: String,
     },
+    /// More than can be looked at.
+    #[error("state `{state}` has {bytes} bytes in one key group: at most {most} can be looked at")]
+    TooLarge {
+        /// The state's name.
+        state: String,
+        /// How much there is.
+        bytes: u64,
+        /// How much there may be.
+        most: u64,
+    },
+    /// Reading took too long.
+    #[error("reading state `{state}` took too long: try again when the machine has less to do")]
+    TooSlow {
+        /// The state's name.
+        state: String,
+    },
     /// The job store does not open.
     #[error(
         "the job store `{}` cannot be opened: {reason}; put the folder back as it was, from a copy, or move the whole \

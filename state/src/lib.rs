@@ -25,6 +25,7 @@ mod heap;
 mod job_store;
 pub mod kinds;
 mod layout;
+pub mod look;
 mod rocks;
 mod shard;
 mod snapshot;

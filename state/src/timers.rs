@@ -1,11 +1,17 @@
 //! Timers: keys that want to be called at a time.
 
-use std::hash::{Hash, Hasher};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
-use headwater_core::time::TimestampMs;
+use headwater_core::{key_group::hash_key, time::TimestampMs};
 use serde::{Deserialize, Serialize};
 
-use crate::{AnyTable, Key, KeyedBackend, Namespace, StateError, Table};
+use crate::{
+    AnyTable, Key, KeyedBackend, Namespace, StateError, Table,
+    look::{StateKind, TimersOf, TypedForm},
+};
 
 /// Timers of one second share a namespace. One namespace per timestamp would do as well where many keys wait for the same
 /// window to end, but a million keys that wait for a million different milliseconds would pay for a million namespaces.
@@ -43,7 +49,12 @@ enum Next {
 impl<K: Key> TimerService<K> {
     /// Registers the timers as a state.
     pub fn open(backend: &mut KeyedBackend, name: &str) -> Result<Self, StateError> {
-        Ok(Self { table: backend.table(name)?, next: Next::Unknown })
+        let table = backend.table(name)?;
+        backend.describe(name, |timers| {
+            timers.kind = StateKind::Timers;
+            timers.form = Arc::new(TimersOf(Arc::new(TypedForm::<K, ()>::new(hash_key))));
+        });
+        Ok(Self { table, next: Next::Unknown })
     }
 
     /// Registers a timer. Returns whether it is new.

@@ -22,6 +22,14 @@ impl WorkingFolder {
         Ok(Self { path, env: env.clone() })
     }
 
+    /// One for a look into a checkpoint. What a killed process leaves of it goes with all other working folders.
+    pub fn to_look(env: &StateEnv) -> Result<Self, StateError> {
+        let name = format!("look-{:016x}", headwater_core::random::number());
+        let path = env.layout().work().join(name);
+        create_folder(env.fs(), &path)?;
+        Ok(Self { path, env: env.clone() })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -73,6 +73,9 @@ impl StreamExecutionEnvironment {
 
     /// A stream from a source connector.
     pub fn from_source<S: Source>(&self, name: &str, source: S) -> DataStream<Identity<S::Item>> {
+        let source = Arc::new(source);
+        let shown = source.clone();
+        let show = Arc::new(move |position: &[u8]| shown.show_position(position));
         let open = Arc::new(move |context: &_, position: Option<&[u8]>| {
             let reader = source.open(context, position)?;
             Ok(Box::new(reader) as Box<_>)
@@ -84,7 +87,7 @@ impl StreamExecutionEnvironment {
             kind: VertexKind::Source,
             parallelism: None,
             inputs: Vec::new(),
-            front: Front::Source(open),
+            front: Front::Source(open, show),
         };
         DataStream::new(builder, Identity::new())
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use headwater_actors::{
     context::{TaskContext, TaskError},
+    look::StatePart,
     operator::{Invokable, JobCode},
 };
 use headwater_core::{
+    checkpoint::SubtaskSnapshot,
     graph::{GraphError, JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
     ids::VertexId,
     options::JobOptions,
@@ -14,6 +16,18 @@ use headwater_core::{
 
 /// Makes and opens the tasks of one vertex.
 pub(crate) type VertexCode = Arc<dyn Fn(TaskContext) -> Result<Invokable, TaskError> + Send + Sync>;
+
+type Describe = Arc<dyn Fn(&TaskContext) -> Result<(), TaskError> + Send + Sync>;
+type ShowOperatorState = Arc<dyn Fn(&SubtaskSnapshot) -> Vec<StatePart> + Send + Sync>;
+
+/// What those who look into a checkpoint are told of a vertex.
+#[derive(Clone)]
+pub(crate) struct VertexLook {
+    /// Opens the head, so that it registers its states.
+    pub describe: Describe,
+    /// Shows what a subtask keeps without a key.
+    pub operator_state: ShowOperatorState,
+}
 
 /// How an edge divides records, before all parallelisms are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +46,14 @@ pub(crate) struct VertexPlan {
     pub parallelism: Option<u32>,
     pub inputs: Vec<(VertexId, EdgeKind)>,
     pub code: VertexCode,
+    pub look: VertexLook,
 }
 
 /// A program's job graph and the code of its vertices.
 pub struct StreamGraph {
     graph: JobGraph,
     code: Vec<VertexCode>,
+    looks: Vec<VertexLook>,
 }
 
 impl StreamGraph {
@@ -66,7 +82,8 @@ impl StreamGraph {
         }
         let graph = JobGraph { vertices, edges, max_parallelism: options.max_parallelism };
         graph.validate()?;
-        Ok(Self { graph, code: plans.into_iter().map(|plan| plan.code).collect() })
+        let (code, looks) = plans.into_iter().map(|plan| (plan.code, plan.look)).unzip();
+        Ok(Self { graph, code, looks })
     }
 }
 
@@ -89,5 +106,13 @@ impl JobCode for StreamGraph {
 
     fn open(&self, vertex: VertexId, context: TaskContext) -> Result<Invokable, TaskError> {
         (self.code[vertex.0 as usize])(context)
+    }
+
+    fn describe(&self, vertex: VertexId, context: &TaskContext) -> Result<(), TaskError> {
+        (self.looks[vertex.0 as usize].describe)(context)
+    }
+
+    fn show_operator_state(&self, vertex: VertexId, snapshot: &SubtaskSnapshot) -> Vec<StatePart> {
+        (self.looks[vertex.0 as usize].operator_state)(snapshot)
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     graph::EdgeKind,
     head::Head,
     rolling::RollingHead,
+    show,
     stream::{DataStream, Front, VertexBuilder},
     tail::{CombineTailFactory, KeyedTailFactory},
     window::{
@@ -75,6 +76,7 @@ where
 
     /// Every record yields its key and how many records it has had.
     pub fn count(self) -> DataStream<Identity<(K, u64)>> {
+        show::with_fields::<(K, u64)>();
         self.roll("Keyed Count", CountFold, |key, count| (key.clone(), *count))
     }
 
@@ -89,6 +91,7 @@ where
             let head = RollingHead::open(key_of.clone(), fold.clone(), result.clone(), context)?;
             Ok(Box::new(head) as Box<dyn Head<O>>)
         });
+        show::with_fields::<C::Out>();
         let environment = self.stream.builder.environment.clone();
         let tail = KeyedTailFactory { key_of: self.key_of, keys: PhantomData };
         let upstream = self.stream.builder.finish(self.stream.chain, tail, None);
@@ -165,6 +168,7 @@ where
 
     /// Every key and window yields its key and the number of its records.
     pub fn count(self) -> DataStream<Identity<(K, u64)>> {
+        show::with_fields::<(K, u64)>();
         self.fold(CountFold, |key, _, count| (key.clone(), *count))
     }
 
@@ -189,6 +193,7 @@ where
         R: Fn(&K, &TimeWindow, &A::Acc) -> O + Clone + Send + Sync + 'static,
         O: Send + 'static,
     {
+        show::with_fields::<C::Out>();
         let Self { keyed: KeyedStream { stream, key_of, .. }, assigner } = self;
         let tail = CombineTailFactory {
             key_of,

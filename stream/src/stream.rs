@@ -10,6 +10,7 @@ use headwater_actors::{
 };
 use headwater_connectors::{discard::DiscardSink, file_sink::FileSink, print::PrintSink};
 use headwater_core::{graph::VertexKind, ids::VertexId, time::TimestampMs};
+use serde::Serialize;
 
 pub use crate::sinks::DataStreamSink;
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     graph::{EdgeKind, VertexPlan},
     head::{Head, PassHead},
     keyed::KeyedStream,
-    sinks,
+    look, show, sinks,
     tail::{ForkTailFactory, PassTailFactory, TailFactory},
     task::{OperatorTask, Pipe, SourceTask, TaskState},
     watermarks::{AssignTimestamps, WatermarkStrategy},
@@ -28,16 +29,19 @@ use crate::{
 /// Opens what stands at the beginning of a vertex.
 type Open<X> = Arc<dyn Fn(&TaskContext, Option<&[u8]>) -> Result<Box<X>, TaskError> + Send + Sync>;
 
+/// A source's position as JSON.
+pub(crate) type ShowPosition = Arc<dyn Fn(&[u8]) -> Option<String> + Send + Sync>;
+
 /// The beginning of a vertex: a source, or an operator with inputs.
 pub(crate) enum Front<A> {
-    Source(Open<dyn SourceReader<A>>),
+    Source(Open<dyn SourceReader<A>>, ShowPosition),
     Operator(Open<dyn Head<A>>),
 }
 
 impl<A> Clone for Front<A> {
     fn clone(&self) -> Self {
         match self {
-            Self::Source(open) => Self::Source(open.clone()),
+            Self::Source(open, show) => Self::Source(open.clone(), show.clone()),
             Self::Operator(open) => Self::Operator(open.clone()),
         }
     }
@@ -103,6 +107,8 @@ impl<A: Send + 'static> VertexBuilder<A> {
             names.push("Pass".to_owned());
         }
         let front = self.front;
+        let tail = Arc::new(tail);
+        let look = look::of_vertex(front.clone(), tail.clone());
         let code = Arc::new(move |context: TaskContext| {
             let state = TaskState::restored(&context)?;
             let state = state.as_ref();
@@ -110,7 +116,7 @@ impl<A: Send + 'static> VertexBuilder<A> {
             let pipe = Pipe::new(chain.clone(), tail, &context, state);
             let front_state = state.map(|state| state.front.as_slice());
             Ok(match &front {
-                Front::Source(open) => {
+                Front::Source(open, _) => {
                     Invokable::Source(Box::new(SourceTask::new(open(&context, front_state)?, pipe)))
                 }
                 Front::Operator(open) => {
@@ -125,6 +131,7 @@ impl<A: Send + 'static> VertexBuilder<A> {
             parallelism: self.parallelism,
             inputs: self.inputs,
             code,
+            look,
         })
     }
 }
@@ -208,6 +215,7 @@ impl<C: Chain> DataStream<C> {
     {
         let environment = self.builder.environment.clone();
         let parallelism = self.builder.parallelism;
+        show::with_fields::<C::Out>();
         let vertex = self.builder.finish(self.chain, ForkTailFactory, None);
         ForkedStream { environment, vertex, parallelism, records: PhantomData }
     }
@@ -217,6 +225,16 @@ impl<C: Chain> DataStream<C> {
         let environment = self.builder.environment.clone();
         let inputs = vec![(self.finish_passing(), EdgeKind::Pass)];
         DataStream::new(VertexBuilder::pass(environment, inputs, Some(parallelism)), Identity::new())
+    }
+
+    /// Says that whoever looks at the running job may see records of this type with their fields, wherever they leave a vertex. Types
+    /// of records that are divided by key or forked are known anyway, and so are texts, numbers, and pairs of them.
+    pub fn shown(self) -> Self
+    where
+        C::Out: Serialize,
+    {
+        show::with_fields::<C::Out>();
+        self
     }
 
     /// Names the vertex that the stream comes from so that its state is found again by that name, whatever else changes.
@@ -235,6 +253,7 @@ impl<C: Chain> DataStream<C> {
     where
         C::Out: Display,
     {
+        show::as_text::<C::Out>();
         self.sink_to("Print to Std. Out", PrintSink)
     }
 
@@ -249,6 +268,7 @@ impl<C: Chain> DataStream<C> {
     where
         C::Out: Display,
     {
+        show::as_text::<C::Out>();
         let folder = folder.into();
         let name = format!("Files {}", folder.display());
         self.sink_to(&name, FileSink::new(folder))

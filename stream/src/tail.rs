@@ -11,11 +11,14 @@ pub(crate) use scatter::KeyedTailFactory;
 pub(crate) use sink::SinkTailFactory;
 
 use headwater_actors::{
-    batch::Payload,
+    batch::Batch,
     context::{TaskContext, TaskError},
+    look::StatePart,
     output::Output,
 };
 use headwater_core::{ids::CheckpointId, time::TimestampMs};
+
+use crate::show::{self, Show};
 
 /// How many rows make a batch worth sending.
 pub(crate) const BATCH_ROWS: usize = 1024;
@@ -59,11 +62,17 @@ pub(crate) trait TailFactory<T>: Send + Sync + 'static {
     /// What it makes.
     type Tail: Tail<T>;
 
+    /// What a sink keeps, for people who look into a checkpoint.
+    fn show_state(&self, _state: &[u8], _committable: Option<&[u8]>) -> Vec<StatePart> {
+        Vec::new()
+    }
+
     /// Opens a tail, from its [`TailSnapshot::state`] if there is one.
     fn open(&self, context: &TaskContext, state: Option<&[u8]>) -> Result<Self::Tail, TaskError>;
 }
 
 /// Sends a batch out over an edge whose downstream subtasks take turns.
-fn pass_on(edge: usize, batch: impl Payload + 'static, output: &mut Output) {
+fn pass_on<T: Send + 'static>(edge: usize, batch: Batch<T>, show: Show<T>, output: &mut Output) {
+    show::tap(output, Some(edge), &batch, show, None);
     output.send_to_next(edge, Box::new(batch));
 }

@@ -63,6 +63,7 @@ impl TestServer {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             slots: 2,
             chaos: true,
+            redact: Default::default(),
         };
         let server = Server::start(options, programs.clone()).await.unwrap();
         Self { server, programs, folder }

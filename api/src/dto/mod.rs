@@ -5,6 +5,7 @@ mod checkpoint;
 mod event;
 mod exception;
 mod graph;
+mod inspect;
 mod job;
 mod logs;
 mod metrics;
@@ -20,6 +21,10 @@ pub use checkpoint::{Checkpoint, CheckpointConfig, CheckpointDetails, Checkpoint
 pub use event::{Gap, LogEvent, LogEvents, Resume};
 pub use exception::{Exception, Exceptions, Recovery};
 pub use graph::{Attempt, Plan, PlanInput, PlanNode, SubtaskDetails, Vertices};
+pub use inspect::{
+    JobState, RetainedCheckpoint, StateEntries, StateEntry, StateInfo, TapEnd, TapLost, TapRecord,
+    VertexState,
+};
 pub use job::{Actor, Edge, InputWatermark, JobDetails, Subtask, Vertex};
 pub use logs::{LogLine, LogLines, LogQuery};
 pub use metrics::{MetricHistory, MetricQuery, MetricSeries};

@@ -4,6 +4,7 @@
 mod checkpoints;
 mod cluster;
 mod graph;
+mod inspect;
 mod jobs;
 mod why;
 
@@ -43,6 +44,7 @@ pub(crate) fn below_api() -> Vec<Endpoint> {
         logs::routes::endpoints(),
         sql::endpoints(),
         why::endpoints(),
+        inspect::endpoints(),
     ]
     .into_iter()
     .flatten()

@@ -87,11 +87,12 @@ fn listen(bind: SocketAddr, handle: Fake, history: Option<HistoryConfig>) -> (So
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let sql = std::sync::Arc::new(handle.sql.clone());
+            let inspector = std::sync::Arc::new(handle.clone());
             let logs = handle.logs.clone();
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
             let listener = headwater_api::listen(bind).unwrap();
             let (server, bound) =
-                serve(ServerConfig { listener, sql, handle, build, history, logs }).unwrap();
+                serve(ServerConfig { listener, sql, inspector, handle, build, history, logs }).unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });

@@ -5,6 +5,7 @@ mod dashboard;
 mod exposition;
 mod fake;
 mod http;
+mod inspect;
 mod jobs;
 mod logs;
 mod metrics;

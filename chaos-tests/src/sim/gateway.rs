@@ -139,6 +139,8 @@ impl Watch {
             }
             ToWorker::Cancel { attempts, .. } => self.trace.note(format_args!("cancel {}", attempts.len())),
             ToWorker::Kill { attempt, .. } => self.trace.note(format_args!("kill {attempt}")),
+            // Simulations look at nothing.
+            ToWorker::Tap { .. } | ToWorker::Untap { .. } => {}
             ToWorker::Release { purge, .. } => self.trace.note(format_args!("release {purge}")),
         }
     }
@@ -165,7 +167,7 @@ impl Watch {
                 self.trace.note(format_args!("{attempt} has its first record"));
             }
             // They hold times that were measured.
-            FromWorker::Metrics { .. } => {}
+            FromWorker::Metrics { .. } | FromWorker::Tapped { .. } => {}
         }
     }
 

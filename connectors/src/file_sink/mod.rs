@@ -22,6 +22,7 @@ use std::{
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
+    look::json_of,
     sink::{Sink, SinkWriter},
 };
 use headwater_core::{
@@ -30,11 +31,10 @@ use headwater_core::{
     fs::{FileSystem, create_folder_durably},
     ids::CheckpointId,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::folder::name_of;
 use part::Part;
-use prepared::{Prepared, below, name_in, split};
+use prepared::{Prepared, State, below, name_in, split};
 
 const ROLL_BYTES: u64 = 128 << 20;
 const PART: &str = "part";
@@ -96,11 +96,6 @@ impl FileSink {
 }
 
 /// The sink's state: the sequence number of the next file. None is used twice.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct State {
-    next_sequence: u64,
-}
-
 /// Writes the files of one subtask.
 #[derive(Debug)]
 pub struct FileWriter {
@@ -124,6 +119,14 @@ pub struct FileWriter {
 
 impl<T: Display + 'static> Sink<T> for FileSink {
     type Writer = FileWriter;
+
+    fn show_state(&self, state: &[u8]) -> Option<String> {
+        json_of::<State>(state)
+    }
+
+    fn show_prepared(&self, prepared: &[u8]) -> Option<String> {
+        json_of::<Prepared>(prepared)
+    }
 
     fn open(
         &self,

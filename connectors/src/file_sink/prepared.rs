@@ -4,6 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+/// A writer's state.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) next_sequence: u64,
+}
+
 /// Files to rename, by their paths in the folder.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Prepared {

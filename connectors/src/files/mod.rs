@@ -17,6 +17,7 @@ use std::{
 
 use headwater_actors::{
     context::{TaskContext, TaskError},
+    look::json_of,
     source::Source,
 };
 use headwater_core::{codec, ids::JobId, options::MalformedRecords};
@@ -137,6 +138,10 @@ fn deal(files: &[ListedFile], index: u32, parallelism: u32) -> VecDeque<Split> {
 impl<D: Decode> Source for FileSource<D> {
     type Item = D::Item;
     type Reader = FileReader<D>;
+
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        json_of::<(Position, Letters)>(position)
+    }
 
     fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<FileReader<D>, TaskError> {
         let parallelism = context.vertex.parallelism;

@@ -27,6 +27,7 @@ use std::{
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
+    look::json_of,
     operator::SourceStatus,
     source::{Source, SourceReader},
 };
@@ -150,6 +151,10 @@ impl<D: Decode> Source for SocketSource<D> {
 
     fn open(&self, context: &TaskContext, position: Option<&[u8]>) -> Result<SocketReader<D>, TaskError> {
         Ok(SocketReader { lines: self.open_lines(context, position)?, decoder: self.decoder.clone() })
+    }
+
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        json_of::<Position>(position)
     }
 }
 

@@ -452,6 +452,7 @@ impl JobMaster {
                 self.cell.publish_metrics(at_ms, tasks);
                 self.services.has_changed();
             }
+            FromWorker::Tapped { .. } => {} // They go to those who look, not to the job.
             FromWorker::FirstRecord { attempt, .. } => {
                 if !state.machine.is_current(attempt) {
                     return self.drop_stale(attempt);

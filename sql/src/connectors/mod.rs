@@ -82,6 +82,11 @@ pub trait TableSource: Send + Sync {
         position: Option<&[u8]>,
     ) -> Result<Box<dyn TableReader>, TaskError>;
 
+    /// A reader's position as JSON, for people who look into a checkpoint; `None`: they see its bytes.
+    fn show_position(&self, _position: &[u8]) -> Option<String> {
+        None
+    }
+
     /// Reads a bounded table as a whole, for lookup joins and previews; an error says why it can't be.
     fn read_all(&self, _scan: &Scan) -> Result<Vec<RecordBatch>, TaskError> {
         Err(TaskError::Connector("the connector cannot be looked up: expected a bounded table".to_owned()))
@@ -141,6 +146,16 @@ pub trait TableSink: Send + Sync {
         state: Option<&[u8]>,
         committable: Option<&[u8]>,
     ) -> Result<Box<dyn TableWriter>, TaskError>;
+
+    /// A writer's state as JSON, for people who look into a checkpoint; `None`: they see its bytes.
+    fn show_state(&self, _state: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// What a writer has prepared as JSON, for people who look into a checkpoint; `None`: they see its bytes.
+    fn show_prepared(&self, _prepared: &[u8]) -> Option<String> {
+        None
+    }
 }
 
 /// Writes for one subtask.

@@ -21,6 +21,10 @@ impl ValuesSource {
 }
 
 impl TableSource for ValuesSource {
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        headwater_actors::look::json_of::<bool>(position)
+    }
+
     fn is_bounded(&self) -> bool {
         true
     }

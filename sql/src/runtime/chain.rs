@@ -1,5 +1,6 @@
 //! The operators of one task, one behind the other, and what leaves it.
 
+use arrow::datatypes::SchemaRef;
 use headwater_actors::{
     context::{TaskContext, TaskError},
     operator::{OperatorSnapshot, Step},
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     graph::{Distribution, Node, NodeKind, VertexPlan},
     partition::Partitioner,
+    tap::tap,
 };
 use crate::{
     batch::ChangeBatch,
@@ -52,7 +54,8 @@ pub(super) struct Chain {
 
 enum Tail {
     Edges(Vec<Edge>),
-    Sink(Box<dyn TableWriter>),
+    /// With the names of the columns that it writes.
+    Sink(Box<dyn TableWriter>, SchemaRef),
 }
 
 /// One outgoing edge.
@@ -69,13 +72,16 @@ impl Tail {
                 let is_late = std::mem::take(&mut batch.is_late);
                 let takes = |edge: &Edge| edge.is_for_late_rows == is_late;
                 let Some(last) = edges.iter().rposition(takes) else { return Ok(()) };
+                tap(output, Some(last), &batch, batch.rows.schema_ref());
                 for (index, edge) in edges[..last].iter_mut().enumerate().filter(|(_, edge)| takes(edge)) {
+                    tap(output, Some(index), &batch, batch.rows.schema_ref());
                     edge.partitioner.send(index, batch.clone(), output)?;
                 }
                 edges[last].partitioner.send(last, batch, output)
             }
-            Self::Sink(writer) => {
+            Self::Sink(writer, names) => {
                 assert!(!batch.is_late, "what takes late rows is no link of a chain");
+                tap(output, None, &batch, names);
                 output.counters().add_out(batch.len() as u64);
                 writer.write(&batch)
             }
@@ -88,7 +94,7 @@ impl Tail {
                 .iter_mut()
                 .enumerate()
                 .try_for_each(|(index, edge)| edge.partitioner.flush(index, output)),
-            Self::Sink(writer) => writer.flush(),
+            Self::Sink(writer, _) => writer.flush(),
         }
     }
 }
@@ -122,7 +128,7 @@ impl Chain {
         let mut backend = None;
         let mut operators = Vec::new();
         let mut tail = None;
-        for Node { kind, .. } in &plan.nodes {
+        for Node { kind, schema, .. } in &plan.nodes {
             match kind {
                 NodeKind::Source { .. } => {}
                 NodeKind::Operator(factory) => {
@@ -139,7 +145,7 @@ impl Chain {
                     let restored = context.restored.as_ref();
                     let committable = restored.and_then(|restored| restored.snapshot.committable.as_deref());
                     let state = state.map(|state| state.sink.as_slice());
-                    tail = Some(Tail::Sink(sink.open(context, state, committable)?));
+                    tail = Some(Tail::Sink(sink.open(context, state, committable)?, schema.clone()));
                 }
             }
         }
@@ -292,7 +298,7 @@ impl Chain {
             }
         };
         let mut committable = None;
-        if let Tail::Sink(writer) = &mut self.tail {
+        if let Tail::Sink(writer, _) = &mut self.tail {
             (state.sink, committable) = writer.prepare(checkpoint)?;
         }
         let operator_state = headwater_core::codec::encode(&state)?;
@@ -302,7 +308,7 @@ impl Chain {
     /// A checkpoint is durable.
     pub fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {
         match &mut self.tail {
-            Tail::Sink(writer) => writer.commit(checkpoint),
+            Tail::Sink(writer, _) => writer.commit(checkpoint),
             Tail::Edges(_) => Ok(()),
         }
     }

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use headwater_actors::{
     context::{TaskContext, TaskError},
+    look::StatePart,
     operator::{Invokable, JobCode},
 };
 use headwater_core::{
+    checkpoint::SubtaskSnapshot,
     graph::{GraphError, JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
     ids::VertexId,
     options::JobOptions,
 };
 
-use super::task::{OperatorTask, SourceTask};
+use super::{
+    look,
+    task::{OperatorTask, SourceTask},
+};
 use crate::{
     connectors::{Scan, TableSink, TableSource},
     operator::OperatorFactory,
@@ -223,6 +228,14 @@ impl JobCode for SqlJob {
             }
             _ => Invokable::Operator(Box::new(OperatorTask::open(plan, &context)?)),
         })
+    }
+
+    fn describe(&self, vertex: VertexId, context: &TaskContext) -> Result<(), TaskError> {
+        look::describe(&self.vertices[vertex.0 as usize], context)
+    }
+
+    fn show_operator_state(&self, vertex: VertexId, snapshot: &SubtaskSnapshot) -> Vec<StatePart> {
+        look::operator_state(&self.vertices[vertex.0 as usize], snapshot)
     }
 }
 

@@ -3,7 +3,9 @@
 mod chain;
 mod changelog;
 mod graph;
+mod look;
 mod partition;
+mod tap;
 mod task;
 mod watermark;
 

@@ -48,6 +48,18 @@ pub(crate) struct Section {
     bytes: Range<u64>,
 }
 
+impl Section {
+    /// Where it is in its file.
+    pub fn range(&self) -> Range<u64> {
+        self.bytes.clone()
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.bytes.end.saturating_sub(self.bytes.start)
+    }
+}
+
 /// A file that is being written, with its length and checksum so far.
 pub(super) struct NewFile {
     path: PathBuf,
@@ -139,7 +151,7 @@ impl Contents {
             return Err(StateError::damaged(path, "the checksum does not match"));
         }
         let Index { catalog, parts } =
-            read_index(&bytes).map_err(|reason| StateError::damaged(path, reason))?;
+            index_of(&bytes).map_err(|reason| StateError::damaged(path, reason))?;
         if parts.iter().flat_map(|part| &part.sections).any(|section| slice(&bytes, section).is_none()) {
             return Err(StateError::damaged(path, "the index points behind the end"));
         }
@@ -152,7 +164,27 @@ impl Contents {
     }
 }
 
-fn read_index(contents: &[u8]) -> Result<Index, String> {
+/// Reads a file's index and nothing else of it.
+pub(super) fn read_index(
+    fs: &dyn FileSystem,
+    path: &Path,
+    file: &FileRef,
+) -> Result<(Catalog, Vec<Part>), StateError> {
+    let damaged = |reason: &str| StateError::damaged(path, reason);
+    let read = |range| fs.read_range(path, range).map_err(StateError::io("read", path));
+    let end = file.bytes.checked_sub(LENGTH_BYTES as u64).ok_or_else(|| damaged("it is cut short"))?;
+    let tail = read(end..file.bytes)?;
+    let length = tail.first_chunk().map_or(u64::MAX, |length| u64::from_le_bytes(*length));
+    let start = end.checked_sub(length).ok_or_else(|| damaged("it is cut short"))?;
+    let Index { catalog, parts } =
+        unframe(INDEX_MAGIC, &read(start..end)?).map_err(|error| damaged(&error.to_string()))?;
+    if parts.iter().flat_map(|part| &part.sections).any(|section| section.bytes.end > start) {
+        return Err(damaged("the index points behind the end"));
+    }
+    Ok((catalog, parts))
+}
+
+fn index_of(contents: &[u8]) -> Result<Index, String> {
     let cut_short = || "it is cut short".to_owned();
     let (rest, length) = contents.split_last_chunk::<LENGTH_BYTES>().ok_or_else(cut_short)?;
     let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| cut_short())?;

@@ -6,9 +6,11 @@
 
 mod chain;
 mod file;
+mod look;
 mod restore;
 
 pub(crate) use self::{
     chain::{HeapSnapshot, HeapStore},
+    look::HeapReader,
     restore::RestoredHeap,
 };

@@ -1,7 +1,7 @@
 //! A list per key.
 
 use super::PLAIN;
-use crate::{AnyTable, Key, KeyedBackend, StateError, Table, Value};
+use crate::{AnyTable, Key, KeyedBackend, StateError, Table, Value, look::StateKind};
 
 /// A list per key. It is read and written as a whole: made for lists that fit into memory.
 pub struct ListState<K, T> {
@@ -11,7 +11,9 @@ pub struct ListState<K, T> {
 impl<K: Key, T: Value> ListState<K, T> {
     /// Registers the state.
     pub fn open(backend: &mut KeyedBackend, name: &str) -> Result<Self, StateError> {
-        Ok(Self { table: backend.table(name)? })
+        let table = backend.table(name)?;
+        backend.describe(name, |list| list.kind = StateKind::List);
+        Ok(Self { table })
     }
 
     /// The items, in the order in which they were added.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PLAIN;
-use crate::{AnyTable, Key, KeyedBackend, StateError, Table, Value};
+use crate::{AnyTable, Key, KeyedBackend, StateError, Table, Value, look::StateKind};
 
 /// A map per key, ordered by the user's keys. A key's map is one value: changing an entry writes the whole map at the next
 /// checkpoint, and reading one from the disk reads them all. For large maps make the user's key part of the state's key.
@@ -14,7 +14,9 @@ pub struct MapState<K, UK, UV> {
 impl<K: Key, UK: Value + Ord, UV: Value> MapState<K, UK, UV> {
     /// Registers the state.
     pub fn open(backend: &mut KeyedBackend, name: &str) -> Result<Self, StateError> {
-        Ok(Self { table: backend.table(name)? })
+        let table = backend.table(name)?;
+        backend.describe(name, |map| map.kind = StateKind::Map);
+        Ok(Self { table })
     }
 
     /// The value of one of the user's keys.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use headwater_core::checkpoint::FileRef;
+use headwater_core::{checkpoint::FileRef, ids::JobId};
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options, WriteBufferManager, WriteOptions};
 
 use super::checkpoint::{is_sst, read_verified, verify_ssts};
@@ -93,26 +93,49 @@ impl Database {
         checkpoint: &Path,
         files: &[FileRef],
     ) -> Result<(Self, Catalog), StateError> {
-        let restored = Self::link(env, config, checkpoint, files).and_then(|database| {
+        let folder = WorkingFolder::create(env, config)?;
+        Self::of_files(env, config.job, folder, checkpoint, files, Self::open)
+    }
+
+    /// Opens a database for reading alone, in a folder of its own.
+    pub fn look(
+        env: &StateEnv,
+        job: JobId,
+        checkpoint: &Path,
+        files: &[FileRef],
+    ) -> Result<(Self, Catalog), StateError> {
+        let folder = WorkingFolder::to_look(env)?;
+        Self::of_files(env, job, folder, checkpoint, files, Self::open_to_read)
+    }
+
+    fn of_files(
+        env: &StateEnv,
+        job: JobId,
+        folder: WorkingFolder,
+        checkpoint: &Path,
+        files: &[FileRef],
+        open: fn(&StateEnv, WorkingFolder) -> Result<Self, StateError>,
+    ) -> Result<(Self, Catalog), StateError> {
+        let opened = Self::link(env, &folder, checkpoint, files).and_then(|()| {
+            let database = open(env, folder)?;
             let catalog = database.catalog()?;
             Ok((database, catalog))
         });
-        if let Err(StateError::RocksDb { .. }) = &restored {
+        if let Err(StateError::RocksDb { .. }) = &opened {
             // Files that were trusted may have been damaged since. If they were, that is the cause.
-            env.trust().withdraw(&env.layout().job_checkpoints(config.job));
+            env.trust().withdraw(&env.layout().job_checkpoints(job));
             verify_ssts(env, checkpoint, files)?;
         }
-        restored
+        opened
     }
 
     fn link(
         env: &StateEnv,
-        config: &BackendConfig,
+        folder: &WorkingFolder,
         checkpoint: &Path,
         files: &[FileRef],
-    ) -> Result<Self, StateError> {
+    ) -> Result<(), StateError> {
         verify_ssts(env, checkpoint, files)?;
-        let folder = WorkingFolder::create(env, config)?;
         create_folder(env.fs(), &folder.path().join(DATABASE))?;
         for file in files {
             let from = checkpoint.join(&file.path);
@@ -128,7 +151,14 @@ impl Database {
                 fs::write(&to, bytes).map_err(StateError::io("write", &to))?;
             }
         }
-        Self::open(env, folder)
+        Ok(())
+    }
+
+    fn open_to_read(env: &StateEnv, folder: WorkingFolder) -> Result<Self, StateError> {
+        let options = env.memory().options();
+        let db = DB::open_for_read_only(&options, folder.path().join(DATABASE), false)
+            .map_err(StateError::rocks("open the database"))?;
+        Ok(Self { db, options, write_options: WriteOptions::default(), folder })
     }
 
     fn open(env: &StateEnv, folder: WorkingFolder) -> Result<Self, StateError> {

@@ -2,7 +2,9 @@
 
 mod checkpoint;
 mod database;
+mod look;
 mod store;
 
 pub(crate) use database::{Database, SharedMemory};
+pub(crate) use look::RocksReader;
 pub(crate) use store::{FrozenSnapshot, RocksStore};

@@ -17,6 +17,7 @@ use headwater_core::{
 use super::{Tail, TailFactory, scatter::Scatter};
 use crate::{
     data::Data,
+    show,
     window::{Fold, SliceAssigner, SliceEnd, WindowTime},
 };
 
@@ -86,7 +87,7 @@ where
             slices: self.slices.clone(),
             is_event_time: self.time == WindowTime::Event,
             tables: Vec::new(),
-            scatter: Scatter::new(context),
+            scatter: Scatter::new(context, show::partial, Some(show::PARTIAL)),
             rows_sampled: 0,
             entries_sampled: 0,
             bypass_rows_left: 0,

@@ -10,10 +10,14 @@ use headwater_actors::{
 use headwater_core::time::TimestampMs;
 
 use super::{BATCH_ROWS, Tail, TailFactory, pass_on};
-use crate::data::Data;
+use crate::{
+    data::Data,
+    show::{self, Show},
+};
 
 pub(crate) struct PassTail<T> {
     batch: Batch<T>,
+    show: Show<T>,
 }
 
 pub(crate) struct PassTailFactory;
@@ -22,7 +26,7 @@ impl<T: Send + 'static> TailFactory<T> for PassTailFactory {
     type Tail = PassTail<T>;
 
     fn open(&self, _: &TaskContext, _: Option<&[u8]>) -> Result<PassTail<T>, TaskError> {
-        Ok(PassTail { batch: Batch::default() })
+        Ok(PassTail { batch: Batch::default(), show: show::of() })
     }
 }
 
@@ -38,7 +42,7 @@ impl<T: Send + 'static> Tail<T> for PassTail<T> {
 
     fn flush(&mut self, output: &mut Output) -> Result<(), TaskError> {
         if !self.batch.is_empty() {
-            pass_on(0, take(&mut self.batch), output);
+            pass_on(0, take(&mut self.batch), self.show, output);
         }
         Ok(())
     }
@@ -47,6 +51,7 @@ impl<T: Send + 'static> Tail<T> for PassTail<T> {
 /// An end at which several edges begin: each of them gets every record.
 pub(crate) struct ForkTail<T> {
     batch: Batch<T>,
+    show: Show<T>,
 }
 
 pub(crate) struct ForkTailFactory;
@@ -55,7 +60,7 @@ impl<T: Data> TailFactory<T> for ForkTailFactory {
     type Tail = ForkTail<T>;
 
     fn open(&self, _: &TaskContext, _: Option<&[u8]>) -> Result<ForkTail<T>, TaskError> {
-        Ok(ForkTail { batch: Batch::default() })
+        Ok(ForkTail { batch: Batch::default(), show: show::of() })
     }
 }
 
@@ -75,10 +80,10 @@ impl<T: Data> Tail<T> for ForkTail<T> {
         }
         let batch = take(&mut self.batch);
         for edge in 1..output.edges() {
-            pass_on(edge, batch.clone(), output);
+            pass_on(edge, batch.clone(), self.show, output);
         }
         if output.edges() > 0 {
-            pass_on(0, batch, output);
+            pass_on(0, batch, self.show, output);
         }
         Ok(())
     }

@@ -13,19 +13,28 @@ use headwater_core::{
 };
 
 use super::{BATCH_ROWS, Tail, TailFactory};
+use crate::{
+    data::Data,
+    show::{self, Show},
+};
 
 /// One buffer per downstream subtask of the only outgoing edge.
 pub(crate) struct Scatter<T> {
     buffers: Vec<Batch<T>>,
     max_parallelism: u16,
+    show: Show<T>,
+    kind: Option<&'static str>,
 }
 
 impl<T: Send + 'static> Scatter<T> {
-    pub(crate) fn new(context: &TaskContext) -> Self {
+    /// `show` and `kind` tell how records are shown.
+    pub(crate) fn new(context: &TaskContext, show: Show<T>, kind: Option<&'static str>) -> Self {
         let targets = context.downstream.first().copied().unwrap_or(1);
         Self {
             buffers: (0..targets).map(|_| Batch::default()).collect(),
             max_parallelism: context.options.max_parallelism,
+            show,
+            kind,
         }
     }
 
@@ -47,6 +56,7 @@ impl<T: Send + 'static> Scatter<T> {
     fn send(&mut self, rows_min: usize, output: &mut Output) {
         for (target, buffer) in self.buffers.iter_mut().enumerate() {
             if buffer.len() >= rows_min {
+                show::tap(output, Some(0), buffer, self.show, self.kind);
                 output.send(0, target, Box::new(take(buffer)));
             }
         }
@@ -65,7 +75,7 @@ pub(crate) struct KeyedTailFactory<K, F> {
 
 impl<T, K, F> TailFactory<T> for KeyedTailFactory<K, F>
 where
-    T: Send + 'static,
+    T: Data,
     K: Hash + 'static,
     F: Fn(&T) -> K + Clone + Send + Sync + 'static,
 {
@@ -73,7 +83,7 @@ where
 
     fn open(&self, context: &TaskContext, _: Option<&[u8]>) -> Result<Self::Tail, TaskError> {
         Ok(KeyedTail {
-            scatter: Scatter::new(context),
+            scatter: Scatter::new(context, headwater_core::shown::show::<T>, None),
             key_of: Hasher { key_of: self.key_of.clone(), keys: PhantomData },
         })
     }

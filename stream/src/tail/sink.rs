@@ -5,15 +5,18 @@ use std::sync::Arc;
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
+    look::{StatePart, committables},
     output::Output,
     sink::{Committer, Sink, SinkWriter},
 };
 use headwater_core::{ids::CheckpointId, time::TimestampMs};
 
 use super::{BATCH_ROWS, Tail, TailFactory, TailSnapshot};
+use crate::show::{self, Show};
 
 pub(crate) struct SinkTail<T, W> {
     batch: Batch<T>,
+    show: Show<T>,
     committer: Committer<W>,
 }
 
@@ -24,8 +27,15 @@ pub(crate) struct SinkTailFactory<S> {
 impl<T: Send + 'static, S: Sink<T>> TailFactory<T> for SinkTailFactory<S> {
     type Tail = SinkTail<T, S::Writer>;
 
+    fn show_state(&self, state: &[u8], committable: Option<&[u8]>) -> Vec<StatePart> {
+        let kept = (!state.is_empty()).then(|| StatePart::new("sink", self.sink.show_state(state), state));
+        let prepared = committables(committable, |prepared| self.sink.show_prepared(prepared));
+        kept.into_iter().chain(prepared).collect()
+    }
+
     fn open(&self, context: &TaskContext, state: Option<&[u8]>) -> Result<Self::Tail, TaskError> {
-        Ok(SinkTail { batch: Batch::default(), committer: Committer::open(&*self.sink, context, state)? })
+        let committer = Committer::open(&*self.sink, context, state)?;
+        Ok(SinkTail { batch: Batch::default(), show: show::of(), committer })
     }
 }
 
@@ -34,6 +44,7 @@ impl<T: Send + 'static, W: SinkWriter<T>> SinkTail<T, W> {
         if self.batch.is_empty() {
             return Ok(());
         }
+        show::tap(output, None, &self.batch, self.show, None);
         let rows = self.batch.len() as u64;
         self.committer.writer().write(&mut self.batch)?;
         self.batch.clear();

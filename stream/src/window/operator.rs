@@ -17,7 +17,7 @@ use headwater_core::{
     key_group::KeyGroup,
     time::{Clock, MAX_WATERMARK, MIN_WATERMARK, NO_TIMESTAMP, TimestampMs},
 };
-use headwater_state::{KeyedBackend, Table};
+use headwater_state::{KeyedBackend, Table, look::StateKind};
 
 use super::{Fold, SliceAssigner, SliceEnd, TimeWindow, WindowAssigner, WindowPlan, WindowTime};
 use crate::{
@@ -70,6 +70,11 @@ where
     ) -> Result<Self, TaskError> {
         let mut backend = context.keyed_backend()?;
         let table = backend.table("window-contents")?;
+        let plan = assigner.plan;
+        backend.describe("window-contents", |contents| {
+            contents.kind = StateKind::Window;
+            contents.namespace = Some(Arc::new(move |slice| plan.show_slice(slice)));
+        });
         let mut head = Self {
             plan: assigner.plan,
             time: assigner.time,

@@ -1,6 +1,7 @@
 //! Slice arithmetic: timestamps to slices, slices to windows. Windows and slices are named by their ends.
 
 use headwater_core::time::{NO_TIMESTAMP, TimestampMs};
+use serde_json::json;
 
 use super::TimeWindow;
 
@@ -9,6 +10,9 @@ pub(crate) type SliceEnd = TimestampMs;
 
 /// The end of the one slice and window of a bounded stream.
 const END_OF_STREAM: TimestampMs = TimestampMs::MAX;
+
+/// A slice may be part of very many windows.
+const WINDOWS_SHOWN_MAX: usize = 100;
 
 /// How time is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,18 @@ impl WindowPlan {
                 (end >= slice).then_some(end)
             }
         }
+    }
+
+    /// A slice and its windows, for people.
+    pub(crate) fn show_slice(&self, slice: SliceEnd) -> serde_json::Value {
+        let Self::Sliding { slice_ms, .. } = *self else { return json!({ "all_of_the_stream": true }) };
+        let windows: Vec<_> = self
+            .windows_of(slice)
+            .take(WINDOWS_SHOWN_MAX)
+            .map(|end| self.window(end))
+            .map(|window| json!({ "start_ms": window.start_ms, "end_ms": window.end_ms }))
+            .collect();
+        json!({ "start_ms": slice - slice_ms, "end_ms": slice, "windows": windows })
     }
 
     /// The window with this end.

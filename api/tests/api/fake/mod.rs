@@ -1,6 +1,7 @@
 //! A control plane with known answers, rich enough to show every part of the page.
 
 mod data;
+mod inspect;
 mod sql;
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -44,6 +44,10 @@ struct DatagenSource {
 }
 
 impl TableSource for DatagenSource {
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        headwater_actors::look::json_of::<Position>(position)
+    }
+
     fn is_bounded(&self) -> bool {
         self.settings.rows.is_some()
     }

@@ -11,7 +11,7 @@ use arrow::{
 use hashbrown::HashMap;
 use headwater_actors::{
     context::{TaskContext, TaskError},
-    sink::Committer,
+    sink::{Committer, Sink},
 };
 use headwater_connectors::file_sink::{FileSink, FileWriter};
 use headwater_core::{
@@ -78,6 +78,14 @@ impl FileTableSink {
 }
 
 impl TableSink for FileTableSink {
+    fn show_state(&self, state: &[u8]) -> Option<String> {
+        Sink::<String>::show_state(&FileSink::new(&self.table.path), state)
+    }
+
+    fn show_prepared(&self, prepared: &[u8]) -> Option<String> {
+        Sink::<String>::show_prepared(&FileSink::new(&self.table.path), prepared)
+    }
+
     fn accepts(&self) -> Accepts {
         if self.table.format.has_changes() { Accepts::Changelog } else { Accepts::InsertOnly }
     }

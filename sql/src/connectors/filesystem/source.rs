@@ -137,6 +137,10 @@ pub(super) fn is_pruned(table: &FileTable, scan: &Scan, file: &ListedFile) -> Re
 }
 
 impl TableSource for FileTableSource {
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        headwater_actors::look::json_of::<(Position, Letters)>(position)
+    }
+
     fn is_bounded(&self) -> bool {
         self.table.monitor_interval_ms.is_none()
     }

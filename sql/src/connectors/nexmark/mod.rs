@@ -88,6 +88,10 @@ impl NexmarkSource {
 }
 
 impl TableSource for NexmarkSource {
+    fn show_position(&self, position: &[u8]) -> Option<String> {
+        headwater_actors::look::json_of::<Position>(position)
+    }
+
     fn is_bounded(&self) -> bool {
         self.settings().events.is_some() && !self.settings().is_kept_alive
     }

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use arrow::{array::RecordBatch, array::RecordBatchOptions, datatypes::SchemaRef};
 use headwater_actors::{context::TaskError, operator::Step};
-use headwater_core::time::{Clock, TimestampMs};
+use headwater_core::{
+    codec,
+    time::{Clock, TimestampMs},
+};
 use headwater_state::{AnyTable, Table};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     AggregateCall,
@@ -14,9 +18,11 @@ use super::{
     cell::Cell,
     distinct::Distinct,
     finish::finish,
+    look::ShowCells,
 };
 use crate::{
     batch::{ChangeBatch, RowKind},
+    look::{self, KeyPlace, ShowValue},
     operator::{Emit, OpenContext, OperatorFactory, StreamOperator, failed},
     rows::{KeyExtractor, RowBytes},
 };
@@ -51,6 +57,14 @@ pub struct GroupAggregateFactory {
 impl OperatorFactory for GroupAggregateFactory {
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         let table = context.table("groups")?;
+        context.describe("groups", |state| {
+            let cells = ShowCells::new(
+                &self.calls,
+                self.output.fields().iter().skip(self.keys.len()).map(|f| f.name()),
+            );
+            let value = (cells.what(), show_group(cells));
+            look::describe(state, &self.input, &self.keys, KeyPlace::Whole, Some(value));
+        });
         Ok(Box::new(GroupAggregate {
             keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
             aggregates: Aggregates::new(self.calls.clone(), self.is_retracting, self.first_partial),
@@ -79,6 +93,15 @@ struct Group {
     cells: Vec<Cell>,
     /// When it was last changed, if there is a time to live.
     changed_ms: TimestampMs,
+}
+
+/// A group whose last row was taken back is there until it is removed.
+fn show_group(cells: ShowCells) -> ShowValue {
+    Box::new(move |bytes| {
+        let group: Group = codec::decode(bytes).map_err(|error| error.to_string())?;
+        let shown = json!({ "rows": group.rows, "aggregates": cells.json(&group.cells) });
+        Ok(shown.to_string().into_bytes())
+    })
 }
 
 struct GroupAggregate {

@@ -11,6 +11,7 @@ mod distinct;
 mod finish;
 mod group;
 mod local;
+mod look;
 mod partial;
 mod results;
 mod rows;

@@ -10,16 +10,19 @@ use headwater_core::{
 };
 use headwater_state::{AnyTable, Table, TimerService};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     AggregateCall,
     batch::{Aggregates, Delta},
     cell::Cell,
     distinct::Distinct,
+    look::ShowCells,
     results::{WindowProperty, WindowResults},
 };
 use crate::{
     batch::ChangeBatch,
+    look::{self, KeyPlace, ShowValue},
     operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
     operators::window::{WindowTime, times_of},
     rows::{KeyExtractor, RowBytes},
@@ -52,6 +55,15 @@ impl OperatorFactory for SessionAggregateFactory {
         let fired_up_to = context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK);
         let mut timers = context.timers("ends")?;
         let next_end = timers.next_timestamp()?;
+        context
+            .describe("ends", |state| look::describe(state, &self.input, &self.keys, KeyPlace::Whole, None));
+        let table = context.table("sessions")?;
+        context.describe("sessions", |state| {
+            let results = self.output.fields().iter().skip(self.keys.len()).map(|field| field.name());
+            let cells = ShowCells::new(&self.calls, results);
+            let value = (cells.what(), show_sessions(cells));
+            look::describe(state, &self.input, &self.keys, KeyPlace::Whole, Some(value));
+        });
         Ok(Box::new(SessionAggregate {
             keys: KeyExtractor::new(&self.input, self.keys.clone()).map_err(failed)?,
             aggregates: Aggregates::new(self.calls.clone(), false, None),
@@ -60,7 +72,7 @@ impl OperatorFactory for SessionAggregateFactory {
             time: self.time,
             properties: self.properties.clone(),
             output: self.output.clone(),
-            table: context.table("sessions")?,
+            table,
             timers,
             clock: context.task.clock.clone(),
             counters: context.task.counters.clone(),
@@ -78,6 +90,17 @@ struct Session {
     start: TimestampMs,
     end: TimestampMs,
     cells: Vec<Cell>,
+}
+
+fn show_sessions(cells: ShowCells) -> ShowValue {
+    Box::new(move |bytes| {
+        let sessions: Vec<Session> = codec::decode(bytes).map_err(|error| error.to_string())?;
+        let show = |session: &Session| {
+            let aggregates = cells.json(&session.cells);
+            json!({ "start_ms": session.start, "end_ms": session.end, "aggregates": aggregates })
+        };
+        Ok(sessions.iter().map(show).collect::<serde_json::Value>().to_string().into_bytes())
+    })
 }
 
 struct SessionAggregate {

@@ -16,7 +16,7 @@ use headwater_core::{
     key_group::KeyGroup,
     time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
 };
-use headwater_state::{AnyTable, Table};
+use headwater_state::{AnyTable, Table, look::StateDescription};
 
 use self::early::EarlyFiring;
 pub use self::late::LateRows;
@@ -25,10 +25,12 @@ use super::{
     batch::{Aggregates, Delta},
     cell::Cell,
     distinct::Distinct,
+    look::ShowCells,
     results::{WindowProperty, WindowResults},
 };
 use crate::{
     batch::ChangeBatch,
+    look::{self, KeyPlace},
     operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
     operators::window::{WindowKind, WindowTime, times_of},
     rows::{KeyExtractor, RowBytes},
@@ -86,6 +88,7 @@ impl OperatorFactory for WindowAggregateFactory {
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         let fired_up_to = context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK);
         let table: Table<RowBytes, Vec<Cell>> = context.table("windows")?;
+        context.describe("windows", |state| self.describe(state));
         let early =
             self.early_fire_ms.map(|delay_ms| EarlyFiring::open(delay_ms, table.namespaces(), context));
         let mut operator = WindowAggregate {
@@ -107,8 +110,30 @@ impl OperatorFactory for WindowAggregateFactory {
             firing: None,
             late_rows: self.late_rows,
         };
+        context.describe("emitted", |state| {
+            self.describe(state);
+            look::describe_windows(state, None);
+        });
         operator.find_next_end();
         Ok(Box::new(operator))
+    }
+}
+
+impl WindowAggregateFactory {
+    fn describe(&self, state: &mut StateDescription) {
+        let results = self.output.fields().iter().skip(self.keys.len()).map(|field| field.name());
+        let cells = ShowCells::new(&self.calls, results);
+        let value = (cells.what(), cells.alone());
+        look::describe(state, &self.input, &self.keys, KeyPlace::Whole, Some(value));
+        look::describe_windows(
+            state,
+            match self.windowing {
+                Windowing::Sliced { kind, .. } | Windowing::Presliced { kind, .. } => {
+                    Some(kind.slice_length())
+                }
+                Windowing::Attached { .. } => None,
+            },
+        );
     }
 }
 

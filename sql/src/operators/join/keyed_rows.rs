@@ -12,7 +12,10 @@ use headwater_core::{key_group::KeyGroup, time::TimestampMs};
 use headwater_state::{AnyTable, Namespace, StateError, Table};
 use serde::{Deserialize, Serialize};
 
-use super::packed::{Chunk, Layout, Record};
+use super::{
+    packed::{Chunk, Layout, Record},
+    side::Side,
+};
 use crate::{
     operator::OpenContext,
     rows::{RowBytes, hash_bytes},
@@ -98,6 +101,7 @@ impl KeyedRows {
     pub(super) fn open(
         context: &mut OpenContext<'_>,
         name: &str,
+        side: &Side,
         layout: Layout,
         fate: Fate,
     ) -> Result<Self, TaskError> {
@@ -107,6 +111,7 @@ impl KeyedRows {
             chunk_hash(hash_bytes(key), number)
         };
         let table = context.table_hashed_by(name, hash_of)?;
+        context.describe(name, |state| side.describe(state, layout));
         Ok(Self { table, layout, fate, outdated: TimestampMs::MIN })
     }
 

@@ -46,6 +46,10 @@ impl LookupJoinFactory {
 }
 
 impl OperatorFactory for LookupJoinFactory {
+    fn reads_table(&self) -> bool {
+        true
+    }
+
     fn open(&self, _context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         if !matches!(self.spec.kind, JoinKind::Inner | JoinKind::Left) {
             return Err(TaskError::Function(format!(

@@ -10,13 +10,20 @@ use arrow::{
 };
 use headwater_actors::context::TaskError;
 use headwater_core::time::TimestampMs;
+use headwater_state::look::StateDescription;
 
-use super::{JoinSpec, LEFT, keyed_rows::KeyRef};
+use super::{
+    JoinSpec, LEFT,
+    keyed_rows::KeyRef,
+    packed::{Chunk, Layout},
+};
 use crate::{
-    batch::{ChangeBatch, RowKind},
+    batch::{ChangeBatch, RowKind, rows_of},
     compact::{CompactCodec, CompactRows},
+    look::{self, KeyPlace, ShowValue},
     operator::failed,
     rows::{KeyExtractor, Keys},
+    shown::json_of_row,
 };
 
 /// How the rows of an input are read.
@@ -34,6 +41,14 @@ impl Side {
         let types = schema.fields().iter().map(|field| field.data_type().clone());
         let codec = CompactCodec::new(types).map_err(failed)?;
         Ok(Self { schema, extractor, codec, null_equals_null: spec.null_equals_null })
+    }
+
+    /// Tells how the rows look that are kept of this input.
+    pub(super) fn describe(&self, state: &mut StateDescription, layout: Layout) {
+        let schema = self.schema.clone();
+        let show = move |bytes: &[u8]| show_chunk(bytes, &schema, layout);
+        let value = (format!("rows of {}", look::names_of(&self.schema)), Box::new(show) as ShowValue);
+        look::describe(state, &self.schema, self.extractor.columns(), KeyPlace::BeforeNumber, Some(value));
     }
 
     /// The keys of a batch, whose hashes are taken out of it.
@@ -71,6 +86,37 @@ impl Side {
     pub(super) fn no_rows(&self) -> Vec<ArrayRef> {
         self.schema.fields().iter().map(|field| arrow::array::new_empty_array(field.data_type())).collect()
     }
+}
+
+/// Shows the rows of an encoded chunk, with what is kept beside each.
+fn show_chunk(bytes: &[u8], schema: &SchemaRef, layout: Layout) -> Result<Vec<u8>, String> {
+    fn failed(error: impl std::fmt::Display) -> String {
+        error.to_string()
+    }
+    let chunk: Chunk = headwater_core::codec::decode(bytes).map_err(failed)?;
+    let codec = CompactCodec::new(schema.fields().iter().map(|field| field.data_type().clone()));
+    let codec = codec.map_err(failed)?;
+    let mut shown: Vec<u8> = b"[".to_vec();
+    for (_, record) in chunk.records(layout) {
+        if shown.len() > 1 {
+            shown.push(b',');
+        }
+        let columns = codec.decode([record.row]).map_err(failed)?;
+        let row = json_of_row(&rows_of(schema.clone(), columns, 1).map_err(failed)?)?;
+        shown.extend_from_slice(br#"{"row":"#);
+        shown.extend_from_slice(&row);
+        let beside = [
+            (layout.count, "times", i64::from(record.count)),
+            (layout.matches, "matches", i64::from(record.matches)),
+            (layout.time, "time_ms", record.time),
+        ];
+        for (_, name, value) in beside.into_iter().filter(|(is_kept, ..)| *is_kept) {
+            shown.extend_from_slice(format!(r#","{name}":{value}"#).as_bytes());
+        }
+        shown.push(b'}');
+    }
+    shown.push(b']');
+    Ok(shown)
 }
 
 /// The keys of a batch, and which of them can match at all.

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     batch::{ChangeBatch, RowKind},
+    look::describe_windows,
     operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator},
 };
 
@@ -59,9 +60,11 @@ impl OperatorFactory for WindowJoinFactory {
 impl WindowJoinFactory {
     fn open_input(&self, input: usize, context: &mut OpenContext<'_>) -> Result<Input, TaskError> {
         let name = if input == LEFT { "left" } else { "right" };
-        let rows = KeyedRows::open(context, name, Layout::default(), Fate::Stay)?;
+        let side = Side::new(&self.spec, input)?;
+        let rows = KeyedRows::open(context, name, &side, Layout::default(), Fate::Stay)?;
+        context.describe(name, |state| describe_windows(state, None));
         let window_end = if input == LEFT { self.window_ends.0 } else { self.window_ends.1 };
-        Ok(Input { side: Side::new(&self.spec, input)?, rows, window_end })
+        Ok(Input { side, rows, window_end })
     }
 }
 

@@ -32,6 +32,7 @@ use super::ordered::{OrderedCodec, Pending, partitions_of, times_ms};
 use crate::{
     batch::ChangeBatch,
     error::SqlError,
+    look::{KeyPlace, describe},
     operator::{Emit, OpenContext, OperatorFactory, StreamOperator, failed},
     rows::{KeyExtractor, RowBytes},
 };
@@ -91,6 +92,9 @@ impl OperatorFactory for OverFactory {
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
         let keys = KeyExtractor::new(&self.input, self.partition.clone()).map_err(failed)?;
         let evaluator = Evaluator::open(self, context)?;
+        context.describe("partitions", |state| {
+            describe(state, &self.input, &self.partition, KeyPlace::Whole, None);
+        });
         Ok(match self.time {
             Some(time) => Box::new(EventTimeOver {
                 keys,

@@ -29,7 +29,7 @@ pub(crate) use self::{
     best::Best,
     top_one::{Ties, TopOne, TopOnePlan},
 };
-use super::ordered::OrderedCodec;
+use super::ordered::{OrderedCodec, describe_rows};
 use crate::{
     operator::{OpenContext, OperatorFactory, StreamOperator, failed},
     rows::KeyExtractor,
@@ -95,7 +95,11 @@ impl OperatorFactory for RankFactory {
             update_before: self.update_before,
         };
         Ok(if self.input_is_append_only {
-            Box::new(AppendRank::open(plan, self.ttl_ms, context)?)
+            let rank = Box::new(AppendRank::open(plan, self.ttl_ms, context)?);
+            context.describe("best-rows", |state| {
+                describe_rows(state, &self.input, &self.partition, &self.order, |best: Best| best.rows);
+            });
+            rank
         } else {
             Box::new(RetractRank::open(plan, self.ttl_ms, context)?)
         })

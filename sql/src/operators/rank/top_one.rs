@@ -10,7 +10,7 @@ use super::held::Held;
 use crate::{
     batch::{ChangeBatch, RowKind},
     operator::{Emit, OpenContext, StreamOperator, failed},
-    operators::ordered::{Change, Changes, Expiry, OrderedCodec, StoredRow},
+    operators::ordered::{Change, Changes, Expiry, OrderedCodec, StoredRow, describe_rows},
     rows::{KeyExtractor, Keys, RowBytes},
 };
 
@@ -82,10 +82,14 @@ struct Touched {
 
 impl TopOne {
     pub fn open(plan: TopOnePlan, context: &mut OpenContext<'_>) -> Result<Self, TaskError> {
+        let table = context.table("first-rows")?;
+        context.describe("first-rows", |state| {
+            describe_rows(state, &plan.input, &plan.partition, &plan.order, |first: First| vec![first.row]);
+        });
         Ok(Self {
             keys: KeyExtractor::new(&plan.input, plan.partition.clone()).map_err(failed)?,
             codec: OrderedCodec::new(&plan.input, &plan.order).map_err(failed)?,
-            table: context.table("first-rows")?,
+            table,
             expiry: Expiry::new(plan.ttl_ms, context.task),
             held: Held::default(),
             firsts: Vec::new(),

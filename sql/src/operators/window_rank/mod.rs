@@ -15,11 +15,12 @@ use headwater_core::{
 use headwater_state::{AnyTable, Namespace, Table};
 
 use super::{
-    ordered::{Changes, OrderedCodec, in_namespace_order, times_ms},
+    ordered::{Changes, OrderedCodec, describe_rows, in_namespace_order, times_ms},
     rank::{Best, Ranks, with_rank},
 };
 use crate::{
     batch::{ChangeBatch, RowKind},
+    look::describe_windows,
     operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
     rows::{KeyExtractor, RowBytes},
 };
@@ -51,6 +52,11 @@ impl WindowRankFactory {
 
 impl OperatorFactory for WindowRankFactory {
     fn open(&self, context: &mut OpenContext<'_>) -> Result<Box<dyn StreamOperator>, TaskError> {
+        let table = context.table("best-rows")?;
+        context.describe("best-rows", |state| {
+            describe_rows(state, &self.input, &self.partition, &self.order, |best: Best| best.rows);
+            describe_windows(state, None);
+        });
         Ok(Box::new(WindowRank {
             keys: KeyExtractor::new(&self.input, self.partition.clone()).map_err(failed)?,
             codec: OrderedCodec::new(&self.input, &self.order).map_err(failed)?,
@@ -59,7 +65,7 @@ impl OperatorFactory for WindowRankFactory {
             range: Ranks::of(&self.range),
             watermark: context.restored.map(codec::decode).transpose()?.unwrap_or(MIN_WATERMARK),
             counters: context.task.counters.clone(),
-            table: context.table("best-rows")?,
+            table,
             firing: None,
         }))
     }

@@ -71,9 +71,10 @@ impl IntervalJoinFactory {
     fn open_input(&self, input: usize, context: &mut OpenContext<'_>) -> Result<Input, TaskError> {
         let layout = Layout { count: false, matches: self.spec.kind.tracks(input), time: true };
         let name = if input == LEFT { "left" } else { "right" };
-        let rows = KeyedRows::open(context, name, layout, Fate::Stay)?;
+        let side = Side::new(&self.spec, input)?;
+        let rows = KeyedRows::open(context, name, &side, layout, Fate::Stay)?;
         Ok(Input {
-            side: Side::new(&self.spec, input)?,
+            side,
             live: rows.namespaces().into_iter().collect(),
             rows,
             time: self.times.map(|(left, right)| if input == LEFT { left } else { right }),

@@ -72,8 +72,9 @@ impl JoinFactory {
             time: ttl_ms.is_some(),
         };
         let name = if input == LEFT { "left" } else { "right" };
-        let rows = KeyedRows::open(context, name, layout, fate)?;
-        Ok(Input { side: Side::new(&self.spec, input)?, rows, is_append_only, ttl_ms })
+        let side = Side::new(&self.spec, input)?;
+        let rows = KeyedRows::open(context, name, &side, layout, fate)?;
+        Ok(Input { side, rows, is_append_only, ttl_ms })
     }
 }
 

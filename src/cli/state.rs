@@ -1,0 +1,136 @@
+//! `headwater state`: what a job keeps, as a checkpoint has it.
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use headwater_api::dto::{JobState, StateEntries, StateEntry};
+use headwater_core::shown::Json;
+
+use super::client::{Client, Query};
+
+/// How many entries are asked for at once.
+const PAGE: usize = 200;
+
+pub(super) fn command(server: &Arg, json: &Arg) -> Command {
+    Command::new("state")
+        .about("Look at what a job keeps, as a checkpoint has it")
+        .long_about(
+            "Look at what a job keeps, as a checkpoint has it.\n\nWith a job alone, its states are listed; with a vertex and \
+             a state, their entries; with a key, those of the key. The checkpoint's files are read, and the job is not \
+             disturbed.",
+        )
+        .arg(Arg::new("id").value_name("JOB").required(true).help("the job's id: 32 hex characters"))
+        .arg(Arg::new("vertex").value_name("VERTEX").requires("state").help("the vertex, e.g. v1"))
+        .arg(Arg::new("state").value_name("STATE").help("the state's name"))
+        .arg(Arg::new("key").value_name("KEY").help("only this key: in JSON, or as plain text"))
+        .arg(
+            Arg::new("checkpoint")
+                .long("checkpoint")
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .help("the checkpoint's number [default: the last one]"),
+        )
+        .arg(
+            Arg::new("limit")
+                .long("limit")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .default_value("50")
+                .conflicts_with("all")
+                .help("at most so many entries"),
+        )
+        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("all entries"))
+        .args([server.clone(), json.clone()])
+}
+
+pub(super) fn state(args: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let text = |name: &str| args.get_one::<String>(name);
+    let client = Client::new(text("server").expect("it has a default"));
+    let job = text("id").expect("clap requires it");
+    let checkpoint = args.get_one::<u64>("checkpoint");
+    match text("vertex").zip(text("state")) {
+        None => {
+            let query = Query::default().with("checkpoint", checkpoint);
+            let states: JobState = client.query(&format!("/jobs/{job}/state"), &query)?;
+            if args.get_flag("json") {
+                println!("{}", serde_json::to_string_pretty(&states)?);
+            } else {
+                print_states(&states);
+            }
+        }
+        Some((vertex, state)) => {
+            let path = format!("/jobs/{job}/state/{vertex}/{state}");
+            print_entries(&client, &path, args)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_states(states: &JobState) {
+    let kept = states.checkpoints.iter().map(|checkpoint| checkpoint.id.to_string()).collect::<Vec<_>>();
+    println!("checkpoint {} (kept: {})", states.checkpoint, kept.join(", "));
+    for vertex in &states.vertices {
+        println!("\n{} {}", vertex.vertex, vertex.name);
+        for state in &vertex.states {
+            print!("  {:<24} {}", state.name, state.kind);
+            if let (Some(key), Some(value)) = (&state.key_type, &state.value_type) {
+                print!(": {key} -> {value}");
+            }
+            match &state.note {
+                Some(note) => println!(" ({note})"),
+                None => println!(),
+            }
+        }
+    }
+    if states.vertices.is_empty() {
+        println!("\nno vertex keeps anything");
+    }
+}
+
+/// Page by page, so that a large state does not have to fit into memory.
+fn print_entries(client: &Client, path: &str, args: &ArgMatches) -> anyhow::Result<()> {
+    let as_json = args.get_flag("json");
+    let mut left = match args.get_flag("all") {
+        true => usize::MAX,
+        false => *args.get_one::<usize>("limit").expect("it has a default"),
+    };
+    let mut after: Option<String> = None;
+    while left > 0 {
+        let query = Query::default()
+            .with("checkpoint", args.get_one::<u64>("checkpoint"))
+            .with("key", args.get_one::<String>("key"))
+            .with("limit", Some(left.min(PAGE)))
+            .with("after", after.as_ref());
+        let page: StateEntries = client.query(path, &query)?;
+        if after.is_none() && !as_json {
+            eprintln!("checkpoint {}", page.checkpoint);
+        }
+        for entry in &page.entries {
+            if as_json {
+                println!("{}", serde_json::to_string(entry)?);
+            } else {
+                print_entry(entry)?;
+            }
+        }
+        left = left.saturating_sub(page.entries.len());
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+    eprintln!("there are more entries: see them with --all, or with a larger --limit");
+    Ok(())
+}
+
+fn print_entry(entry: &StateEntry) -> anyhow::Result<()> {
+    print!("{}", serde_json::to_string(&entry.key)?);
+    if entry.namespace != Json::Null {
+        print!(" {}", serde_json::to_string(&entry.namespace)?);
+    }
+    print!(" -> {}", serde_json::to_string(&entry.value)?);
+    match &entry.note {
+        Some(note) => println!(" ({note})"),
+        None => println!(),
+    }
+    Ok(())
+}
