@@ -116,7 +116,7 @@ pub(super) fn states(
             }
         }
         let has_parts = |snapshot: &&SubtaskSnapshot| !code.operator_state(vertex, snapshot).is_empty();
-        if snapshots.values().any(|snapshot| has_parts(snapshot)) {
+        if snapshots.values().any(has_parts) {
             states.push(operator_info());
         }
         if !states.is_empty() {
