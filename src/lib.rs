@@ -32,6 +32,7 @@ mod logging;
 pub mod programs;
 pub mod server;
 mod sql;
+mod telemetry;
 
 pub use embedded::{execution_environment, run_program};
 pub use headwater_actors as actors;

@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_stream::ProgramRegistry;
 
 use crate::{
     logging::{self, LogFiles, LogFilesOptions},
     server::{Server, ServerOptions, default_slots},
+    telemetry::{Endpoint, Telemetry},
 };
 
 /// How long an end waits for what still blocks, such as a write to a disk that does not answer. Longer than for slots, so that
@@ -74,6 +76,13 @@ pub(super) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("folder for the log's files [default: logs in the data folder]"),
         )
+        .arg(
+            Arg::new("otel-endpoint")
+                .long("otel-endpoint")
+                .value_name("URL")
+                .value_parser(value_parser!(Endpoint))
+                .help("an OpenTelemetry collector to send the log and spans to, e.g. http://127.0.0.1:4318"),
+        )
 }
 
 pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Result<ExitCode> {
@@ -93,15 +102,24 @@ pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Res
     };
     let log_dir =
         args.get_one::<PathBuf>("log-dir").cloned().unwrap_or_else(|| options.data_dir.join("logs"));
-    actix::System::new().block_on(serve(options, log_dir, programs))?;
+    let collector = args.get_one::<Endpoint>("otel-endpoint");
+    actix::System::new().block_on(serve(options, log_dir, collector, programs))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(options: ServerOptions, log_dir: PathBuf, programs: ProgramRegistry) -> anyhow::Result<()> {
+async fn serve(
+    options: ServerOptions,
+    log_dir: PathBuf,
+    collector: Option<&Endpoint>,
+    programs: ProgramRegistry,
+) -> anyhow::Result<()> {
     let data_dir = options.data_dir.clone();
     let server = Server::start(options, Arc::new(programs)).await?;
     // Not before the data folder is ours: another process's log is not to be mixed with this one's.
     let log_files = log_files(log_dir);
+    let telemetry =
+        collector.map(|endpoint| Telemetry::start(endpoint, logging::book(), server.dispatcher.clone()));
+    let _telemetry = telemetry.transpose().context("cannot start a thread")?;
     // Scripts wait for this line to learn the port.
     println!("headwater is listening on http://{}/, data in {}", server.address, data_dir.display());
     super::stop_signal().await;

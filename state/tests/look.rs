@@ -130,7 +130,7 @@ fn walk(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
         .flat_map(|entry| match entry.metadata().unwrap() {
             found if found.is_dir() => walk(&entry.path()),
             // RocksDB's own log tells of checkpoints.
-            found if entry.file_name() == "LOG" => vec![(entry.path(), 0)],
+            _ if entry.file_name() == "LOG" => vec![(entry.path(), 0)],
             found => vec![(entry.path(), found.len())],
         })
         .collect()

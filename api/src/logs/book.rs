@@ -75,6 +75,8 @@ struct Lines {
     lines: VecDeque<LogLine>,
     bytes: usize,
     last_seq: u64,
+    /// The last line of the processes before this one.
+    earlier_seq: u64,
 }
 
 impl Default for LogBook {
@@ -121,6 +123,8 @@ impl LogBook {
         let mut lines = self.lock();
         let first_seq = lines.lines.front().map_or(u64::MAX, |line| line.seq);
         let present = std::mem::take(&mut lines.lines);
+        let older = |line: &&LogLine| line.seq < first_seq;
+        lines.earlier_seq = earlier.iter().rev().find(older).map_or(lines.earlier_seq, |line| line.seq);
         lines.bytes = 0;
         let mut last_seq = 0;
         for line in earlier.into_iter().filter(|line| line.seq < first_seq).chain(present) {
@@ -130,6 +134,11 @@ impl LogBook {
             }
         }
         lines.last_seq = lines.last_seq.max(last_seq);
+    }
+
+    /// The number of the last line that an earlier process wrote, or 0.
+    pub fn last_seq_before_this_process(&self) -> u64 {
+        self.lock().earlier_seq
     }
 
     /// Lines behind `after`, oldest first, or else the newest, at most `limit`, and where to go on: behind the last of
