@@ -61,7 +61,10 @@ function check(value, unresolved, schemas, at) {
   const type = value === null ? "null" : Array.isArray(value) ? "array" : Number.isInteger(value) ? "integer" : typeof value;
   if (types.length > 0 && !types.includes(type) && !(type === "integer" && types.includes("number"))) return [`${at}: expected ${types}, found ${JSON.stringify(value)}`];
   if (schema.enum && !schema.enum.includes(value)) return [`${at}: expected one of ${schema.enum}, found ${value}`];
-  if (type === "array" && schema.items) return value.slice(0, 3).flatMap((each, index) => check(each, [schema.items].flat()[0], schemas, `${at}[${index}]`));
+  if (type === "array") {
+    const of = (index) => schema.prefixItems?.[index] ?? [schema.items ?? true].flat().at(Math.min(index, [schema.items].flat().length - 1));
+    return value.slice(0, 3).flatMap((each, index) => check(each, of(index), schemas, `${at}[${index}]`));
+  }
   if (type !== "object") return [];
   const { properties, required, others } = fieldsOf(schema, schemas);
   const missing = required.filter((name) => !(name in value)).map((name) => `${at}: ${name} is missing`);
