@@ -1,4 +1,4 @@
-// The machine that jobs run on: its slots and what is in them, its build, and what it uses.
+// The machine that jobs run on: its slots and what is in them, and what it uses.
 import { html } from "./html.js";
 import * as format from "./format.js";
 import { MetricHistory } from "./history.js";
@@ -11,35 +11,31 @@ const POLL_MS = 3000;
 
 export function ClusterPage({ session, frame: Frame }) {
   const { data: overview, connection, problem } = useLive("/api/v1/events", "overview", () => get("/overview"));
-  const build = usePolled("/build", 0);
   const slots = usePolled("/slots", POLL_MS);
   const hasHistory = useHas("/metrics/history?points=1");
-  const isReady = overview && isKnown(build) && isKnown(slots);
+  // All at once, so that nothing moves.
+  const isReady = overview && (slots.data || slots.problem);
   useTitle("Cluster");
   return html`<${Frame} connection=${connection} session=${session}>
     <${Heading} title="Cluster" />
     ${problem && html`<${ProblemNote} problem=${problem} />`}
     ${!isReady && html`<${Empty}>Loading…<//>`}
-    ${isReady && html`<${Server} overview=${overview} build=${build.data} />
+    ${isReady && html`<${Server} overview=${overview} />
       ${slots.data && html`<${Slots} slots=${slots.data.slots} jobs=${overview.jobs} />`}
-      ${hasHistory && html`<h2 class="section">Metrics</h2><${MetricHistory} path="/metrics/history" />`}`}
+      ${hasHistory && html`<h2 class="section">Metrics</h2><${MetricHistory} path="/metrics/history" serverNow=${overview.now_ms} />`}`}
   <//>`;
 }
 
-// All at once, so that nothing moves.
-const isKnown = ({ data, problem }) => Boolean(data || problem);
-
-function Server({ overview, build }) {
+function Server({ overview }) {
   return html`<${Panel} title="Server" id="server">
       <${Facts} facts=${[
         ["Version", overview.version],
-        ["Commit", html`<span class="mono">${(overview.commit ?? build?.commit ?? "–").slice(0, 12)}</span>`],
+        ["Commit", html`<span class="mono">${(overview.commit ?? "–").slice(0, 12)}</span>`],
         ["Up since", format.time(overview.started_at_ms)],
         ["Up for", html`<span class="fact-duration">${format.duration(overview.now_ms - overview.started_at_ms)}</span>`],
         ["Slots used", `${overview.slots_used} of ${overview.slots_total}`],
         ["Running tasks", overview.tasks_running],
         ["Killing actors", overview.chaos ? "allowed" : "not allowed"],
-        ...Object.entries(build ?? {}).filter(([key, value]) => !["version", "commit"].includes(key) && typeof value !== "object").map(([key, value]) => [key.replaceAll("_", " "), html`<span class="breakable">${String(value)}</span>`]),
       ]} />
     <//>`;
 }

@@ -39,7 +39,7 @@ export function ConfigPage({ session, frame: Frame }) {
         </tbody>
       </table><//>`}
     <//>
-    ${mayOperate(session) && html`<${Audit} />`}
+    ${data && mayOperate(session) && html`<${Audit} />`}
   <//>`;
 }
 

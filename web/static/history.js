@@ -13,16 +13,18 @@ const POINTS = 240;
 const FOLLOW_MS = 5000;
 const LINES_MAX = 2 * COLORS.length;
 
-export const History = ({ job }) => html`<${MetricHistory} path=${`${jobPath(job.id)}/metrics`} vertices=${job.vertices} endedAt=${job.ended_at_ms} />`;
+export const History = ({ job }) => html`<${MetricHistory} path=${`${jobPath(job.id)}/metrics`} vertices=${job.vertices} endedAt=${job.ended_at_ms} serverNow=${job.now_ms} />`;
 
-export function MetricHistory({ path, vertices, endedAt = null }) {
+export function MetricHistory({ path, vertices, serverNow, endedAt = null }) {
   const [span, setSpan] = useState(15 * MINUTE_MS);
   // Null follows the present; of a job that has ended, its last minutes are shown first.
   const [to, setTo] = useState(endedAt);
   const [vertex, setVertex] = useState("");
-  const [now, setNow] = useState(() => Date.now());
+  // Times are the server's, whose clock may differ from ours.
+  const [skew] = useState(() => serverNow - Date.now());
+  const [now, setNow] = useState(serverNow);
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || setNow(Date.now()), FOLLOW_MS);
+    const timer = setInterval(() => document.hidden || setNow(Date.now() + skew), FOLLOW_MS);
     return () => clearInterval(timer);
   }, []);
   const end = to ?? now;

@@ -28,7 +28,7 @@ export function JobsPage({ session, frame: Frame }) {
     <${Heading} title="Jobs"><a class="button" href="/submit">Submit a job</a><//>
     <div class="filters">
       <div class="chips" role="group" aria-label="State">
-        ${STATES.map(([value, text]) => html`<a key=${text} class="chip" href=${link({ state: value })} aria-current=${value === state ? "true" : undefined}>${text}</a>`)}
+        ${STATES.map(([value, text]) => html`<a key=${text} class="chip" href=${link({ state: value })} aria-current=${value.split(",").includes(state) || value === state ? "true" : undefined}>${text}</a>`)}
       </div>
       <${NameFilter} name=${name} link=${link} />
     </div>

@@ -60,7 +60,8 @@ export function layout(nodes, edges, { width, height, gap, columnGap, margin }) 
 function columnsOf(nodes, edges) {
   const column = new Map(nodes.map((id) => [id, 0]));
   const inputs = new Set(edges.map((edge) => edge.to));
-  const outputs = Map.groupBy(edges, (edge) => edge.from);
+  const outputs = new Map();
+  for (const edge of edges) outputs.set(edge.from, [...(outputs.get(edge.from) ?? []), edge]);
   for (const id of nodes) {
     for (const { to } of outputs.get(id) ?? []) column.set(to, Math.max(column.get(to), column.get(id) + 1));
   }

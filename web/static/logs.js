@@ -45,7 +45,7 @@ export function LogPanel({ job, onConnection }) {
     </div>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
     <${Panel} title=${job ? "Log of this job" : "Log"} id="log" flush aside=${`${shown.length} ${shown.length === 1 ? "line" : "lines"}, ${isFollowing ? "following" : "not following"}`}>
-      <div class="log mono" ref=${place} onScroll=${scrolled} role="log" aria-label="Log lines" tabindex="0">
+      <div class="log mono" ref=${place} onScroll=${scrolled} role="log" aria-live="off" aria-label="Log lines" tabindex="0">
         ${shown.length === 0 && html`<${Empty}>${isKnown ? "No line is like that." : "Loading…"}<//>`}
         ${shown.map((line) => html`<${Line} key=${line.seq} line=${line} hasJob=${!job} />`)}
       </div>

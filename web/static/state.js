@@ -42,13 +42,13 @@ export function StateBrowser({ job }) {
 
 function Entries({ job, vertex, state, checkpoint }) {
   const [key, setKey] = useState("");
-  // Where each page that was looked at begins; the last is the one that is shown.
-  const [pages, setPages] = useState([""]);
+  // Where each page that was looked at begins; the last is the one that is shown. All are of one checkpoint, though newer ones come.
+  const [pages, setPages] = useState([{ checkpoint }]);
   const path = `${jobPath(job.id)}/state/${encodeURIComponent(vertex)}/${encodeURIComponent(state)}`;
-  const { data, problem } = usePolled(path + search({ checkpoint, key, limit: AT_ONCE, after: pages.at(-1) }), 0);
+  const { data, problem } = usePolled(path + search({ key, limit: AT_ONCE, ...pages.at(-1) }), 0);
   const look = (event) => {
     event.preventDefault();
-    setPages([""]);
+    setPages([{ checkpoint }]);
     setKey(new FormData(event.target).get("key").trim());
   };
   return html`<${Panel} title=${`${vertex} · ${state}`} id="entries" flush aside=${data ? `checkpoint ${data.checkpoint}` : ""}>
@@ -71,7 +71,7 @@ function Entries({ job, vertex, state, checkpoint }) {
     </table><//>`}
     <nav class="pages" aria-label="Pages of entries">
       <button disabled=${pages.length < 2} onClick=${() => setPages(pages.slice(0, -1))}>Back</button>
-      <button disabled=${!data?.next} onClick=${() => setPages([...pages, data.next])}>Next</button>
+      <button disabled=${!data?.next} onClick=${() => setPages([...pages, { checkpoint: data.checkpoint, after: data.next }])}>Next</button>
     </nav>
   <//>`;
 }

@@ -30,7 +30,7 @@ export function Tap({ job, edge, close }) {
   return html`<div ref=${place}><${Panel} title=${edge.to ? `Records from ${edge.from} to ${edge.to}` : `Records that leave ${edge.from}`} id="tap" flush
       aside=${html`<span role="status">${state}</span> <button class="quiet" onClick=${close}>Close</button>`}>
     <form class="panel-body filters" onSubmit=${again}>
-      <span class="clip dim">${name}</span><span class="spring"></span>
+      <span class="clip dim spring" title=${name}>${name}</span>
       <label class="inline">hide fields <input name="redact" autocomplete="off" placeholder="email,card" /></label>
       <button>Start again</button>
     </form>

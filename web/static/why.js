@@ -24,14 +24,16 @@ export const useWhy = (id) => usePolled(`${jobPath(id)}/why`, POLL_MS);
 // The findings come with the most pressing first; one that is only told for information says that all is well.
 const worst = ({ findings }) => ((findings[0]?.severity ?? "info") === "info" ? "ok" : findings[0].severity);
 
-// The sentence at the top of a job's page, and what else was found.
+// The sentence at the top of a job's page, and what else was found. Only another kind of finding is news to those who listen: the
+// sentence has numbers, which change all the time.
 export function Why({ why, nowMs, select }) {
   if (why.isMissing) return null;
   const { data } = why;
   if (!data) return html`<section class="why" aria-busy="true" aria-label="Why"><p class="dim">Looking at what holds the job back…</p></section>`;
   const [first, ...rest] = data.findings;
   return html`<section class=${`why edge-${look(worst(data))[1]}`} aria-label="Why">
-    <p class="why-summary"><${Sign} severity=${worst(data)} /><span role="status">${data.summary}</span></p>
+    <p class="why-summary"><${Sign} severity=${worst(data)} /><span>${data.summary}</span></p>
+    <span class="visually-hidden" role="status">${first?.kind.replaceAll("-", " ")}</span>
     ${first && html`<${Finding} finding=${first} nowMs=${nowMs} select=${select} hasSentence=${first.sentence !== data.summary} />`}
     ${rest.length > 0 &&
     html`<details><summary>${rest.length} more ${rest.length === 1 ? "finding" : "findings"}</summary>

@@ -1,13 +1,13 @@
-//! What the web page promises, looked at with a browser: `browser/page.test.mjs`, which says what that is.
+//! What the web page promises, looked at with a browser: the files `browser/*.test.mjs`, which say what that is.
 
 use std::{path::Path, process::Command};
 
 #[test]
 fn the_page_keeps_what_it_promises() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/page.test.mjs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let output = Command::new("node")
         .arg("--test")
-        .arg(tests)
+        .args(["layout.test.mjs", "page.test.mjs"].map(|tests| folder.join(tests)))
         .output()
         .expect("node is needed, which scripts/setup --tests installs");
     let told = String::from_utf8_lossy(&output.stdout);

@@ -48,6 +48,11 @@ fn a_job_s_page_shows_its_actors_and_one_that_is_killed_there_comes_back_counted
 }
 
 #[test]
+fn the_stand_in_that_the_page_is_tested_with_answers_as_the_server_does() {
+    play_on("contract", &TestServer::start(false));
+}
+
+#[test]
 fn a_job_that_is_not_there_is_said_so() {
     play_on("unknown", &TestServer::start(false));
 }

@@ -15,8 +15,8 @@ const subtask = (vertex, index, kind, now) => {
   return {
     id: `${vertex}-${index}`, index, attempt: 2, state: "RUNNING", slot: index % 4,
     records_in: Math.round(total) + index * 1_913, records_out: Math.round(total / 2), bytes_in: Math.round(total * 41), bytes_out: Math.round(total * 20),
-    batches_in: 41_000, late_records: index * 3, malformed_records: kind === "source" ? index * 2 : 0, watermark_ms: now - 1_200,
-    busy_us: busy * 6e8, backpressured_us: held * 6e8, idle_us: (1 - busy - held) * 6e8, busy_share: busy, backpressured_share: held, idle_share: 1 - busy - held,
+    batches_in: 41_000, batches_out: 39_000, running_us: 6e8, late_records: index * 3, malformed_records: kind === "source" ? index * 2 : 0, watermark_ms: now - 1_200,
+    busy_us: busy * 6e8, backpressured_us: held * 6e8, idle_us: Math.round((1 - busy - held) * 6e8), busy_share: busy, backpressured_share: held, idle_share: 1 - busy - held,
     first_record_at_ms: now - 600_000, connection_restarts: 0, queued_records: kind === "operator" ? 8_192 : 0, state_bytes: kind === "operator" ? 25_100_000 : 0,
     pending_records: kind === "source" ? 1_203_331 : null, blocked_on: kind === "source" ? ["v1-0"] : [], next_timer_ms: kind === "operator" ? now + 3_800 : null,
     state_entries: kind === "operator" ? 10_204 : null, activity: kind === "source" ? "waiting-for-room" : "processing", activity_since_ms: now - 40,
@@ -128,7 +128,12 @@ export const exceptions = (now) => [
   failure(now - 700_000, "checkpoint-coordinator", "kill", "killed on purpose", { restored_checkpoint: null, tasks_restarted: 0, running_after_us: 900, first_record_after_us: null }),
 ];
 
-export const why = (job, now) =>
+export function why(job, now) {
+  const { summary, findings } = diagnosis(job, now);
+  return { job: job.id, now_ms: now, summary, findings: findings.map((finding) => ({ ...finding, others: [], checkpoint: null, numbers: {} })) };
+}
+
+const diagnosis = (job, now) =>
   job.id === IDS.evil
     ? {
         summary: "The job is well: it takes 48,210 records a second and is 1.2 s behind.",
@@ -148,7 +153,7 @@ export function metrics(query, now) {
   const step = Math.max(1000, (to - from) / Math.max(1, points));
   const times = Array.from({ length: points }, (_, index) => Math.round(from + index * step)).filter((time) => time <= now);
   const series = (name, unit, vertex, level, spread) => ({
-    name, unit, vertex, subtask: null,
+    name, unit, vertex, subtask: null, fold: "mean",
     // A gap, as after a restart of the process.
     values: times.map((time) => [time, Math.floor(time / 60_000) % 11 === 0 ? null : Math.max(0, level + spread * Math.sin(time / 47_000 + level))]),
   });
@@ -188,7 +193,7 @@ export const CONFIG = [
   ["security.tokens-file", null, "default", null, "Tokens and their roles."],
   ["log.level", "info", "HEADWATER_LOG_LEVEL", "info", "The least level that is logged."],
   ["execution.checkpointing.interval", "1 s", "default", "1 s", "How often jobs make checkpoints unless they say otherwise."],
-].map(([key, value, origin, byDefault, description]) => ({ key, value, origin, default: byDefault, description }));
+].map(([key, value, origin, byDefault, description]) => ({ key, type: "text", value: String(value ?? ""), origin, default: String(byDefault ?? ""), description }));
 
 export function logLine(seq, now) {
   const [level, target, message] = [
@@ -202,6 +207,7 @@ export function logLine(seq, now) {
 }
 
 export const STATES = {
+  checkpoint: 40,
   checkpoints: [{ id: 40, triggered_at_ms: 0 }, { id: 39, triggered_at_ms: 0 }],
   vertices: [
     {
@@ -213,12 +219,12 @@ export const STATES = {
 
 export const entry = (number) => ({ key: `word-${number}`, namespace: "[12:03:05, 12:03:10)", value: { count: number * 17, text: "<i>river</i>" }, key_group: (number * 37) % 128, subtask: number % 2, note: number === 3 ? "cut after 1,024 bytes" : null });
 
-export const events = (now) => [
+export const events = (id, now) => [
   { id: 4, at_ms: now - 61_000, kind: "restarted", message: "6 tasks restarted from checkpoint 30", by: null, actor: "v1-1", checkpoint: 30, state: null },
   { id: 3, at_ms: now - 61_000, kind: "failed", message: "v1-1 died: index out of bounds: the len is 3 but the index is 7", by: null, actor: "v1-1", checkpoint: null, state: null },
   { id: 2, at_ms: now - 90_000, kind: "checkpoint-triggered", message: "checkpoint 29 was triggered by hand", by: "token ops, 127.0.0.1", actor: null, checkpoint: 29, state: null },
   { id: 1, at_ms: now - 754_000, kind: "submitted", message: "the job was submitted", by: "127.0.0.1", actor: null, checkpoint: null, state: "CREATED" },
-];
+].map((event) => ({ ...event, job: id }));
 
 export const audit = (now) => [
   { seq: 2, at_ms: now - 90_000, who: "ops", peer: "127.0.0.1", action: `POST /api/v1/jobs/${IDS.slow}/checkpoints`, status: 202, outcome: "done" },

@@ -49,8 +49,8 @@ export class Fake {
       for (const task of job.vertices.flatMap((vertex) => vertex.subtasks)) {
         task.records_in += elapsedMs * 24;
         task.records_out += elapsedMs * 21;
-        task.busy_us += elapsedMs * 1000 * task.busy_share;
-        task.backpressured_us += elapsedMs * 1000 * task.backpressured_share;
+        task.busy_us += Math.round(elapsedMs * 1000 * task.busy_share);
+        task.backpressured_us += Math.round(elapsedMs * 1000 * task.backpressured_share);
         task.watermark_ms = now - 1_200;
       }
     }
@@ -114,7 +114,6 @@ export class Fake {
     if (path === "/programs") return { body: { programs: data.PROGRAMS } };
     if (path === "/audit") return { body: { entries: data.audit(now), next: null } };
     if (path === "/config") return { body: { entries: data.CONFIG } };
-    if (path === "/build") return { body: { version: "1.2.3", commit: "0123456789abcdef", profile: "release", rustc: "1.95.0", target: "x86_64-unknown-linux-gnu" } };
     if (path === "/slots") return { body: { slots: [0, 1, 2, 3].map((slot) => ({ slot, tasks: slot < 2 ? ["v0", "v1", "v2"].map((vertex) => ({ job: data.IDS.slow, subtask: `${vertex}-${slot}`, state: "RUNNING" })) : [] })) } };
     if (path === "/metrics/history") return { body: data.clusterMetrics(query, now) };
     if (path === "/logs") return { body: this.#logs(query) };
@@ -138,8 +137,8 @@ export class Fake {
       exceptions: () => ({ exceptions: this.exceptions }),
       checkpoints: () => (method === "POST" ? { id: this.newest + 1, was_under_way: false } : number ? { ...data.checkpoint(Number(number), now - 5_000), subtasks: data.checkpointSubtasks(job, now - 5_000) } : { checkpoints: this.#checkpoints() }),
       metrics: () => data.metrics(query, now),
-      events: () => ({ events: data.events(now) }),
-      vertices: () => ({ attempts: [2, 1, 0].map((attempt) => ({ number: attempt, state: attempt === 2 ? "RUNNING" : "FAILED", deployed_at_ms: now - 900_000 + attempt * 300_000, restored_checkpoint: attempt * 15 || null, ended_at_ms: attempt === 2 ? null : now - 600_000 + attempt * 300_000, failure: attempt === 2 ? null : "connection to `localhost:9000` was reset by the peer" })), index }),
+      events: () => ({ events: data.events(job.id, now) }),
+      vertices: () => ({ ...job.vertices.find((vertex) => vertex.id === number).subtasks[index], attempts: [2, 1, 0].map((attempt) => ({ number: attempt, state: attempt === 2 ? "RUNNING" : "FAILED", deployed_at_ms: now - 900_000 + attempt * 300_000, restored_checkpoint: attempt * 15 || null, ended_at_ms: attempt === 2 ? null : now - 600_000 + attempt * 300_000, failure: attempt === 2 ? null : "connection to `localhost:9000` was reset by the peer" })) }),
       state: () => (number ? this.#entries(query) : { ...data.STATES, checkpoints: data.STATES.checkpoints.map((each) => ({ ...each, triggered_at_ms: now - (40 - each.id) * 1000 })) }),
       actors: () => this.#kill(job, number),
       restart: () => ({ id: job.id }),

@@ -42,7 +42,7 @@ const VIEWS = [
   ["settings", job("/configuration"), "exponential-delay", "******"],
   ["submit", "/submit?program=socket_window_word_count", "the host to read lines from", "Parallelism"],
   ["sql", "/sql", "Ctrl", "1 statement, nothing wrong"],
-  ["cluster", "/cluster", "Task slots", "free", "release"],
+  ["cluster", "/cluster", "Task slots", "free", "0123456789ab"],
   ["logs", "/logs", "a task died", "following"],
   ["config", "/config", "headwater.toml:3", "HEADWATER_LOG_LEVEL", "denied"],
   ["big", `/jobs/${IDS.big}`, "stage 0 of pipeline 0", "800"],
@@ -165,7 +165,7 @@ test("a server that asks for a token is entered with it, and a reader changes no
 });
 
 test("what the server does not have is not shown", async () => {
-  const own = await new Fake({ without: ["/why", "/metrics", "/state", "/logs", "/config", "/audit", "/slots", "/build", "/restarts", `${IDS.slow}/events`] }).start();
+  const own = await new Fake({ without: ["/why", "/metrics", "/state", "/logs", "/config", "/audit", "/slots", "/restarts", `${IDS.slow}/events`] }).start();
   const { page, close } = await open(browser, own.url + job());
   await shows(page, "Restarts", "HASH");
   await page.waitForFunction(() => document.querySelectorAll(".tabs a").length === 5 && document.querySelectorAll(".top nav a").length === 5 && !document.querySelector(".why"));

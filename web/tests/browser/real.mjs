@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 import { launch, open, shows } from "./browser.mjs";
+import { compare } from "./contract.mjs";
 
 const [, , scenario, url] = process.argv;
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -21,6 +22,10 @@ async function write(page, sql) {
 }
 
 const SCENARIOS = {
+  async contract() {
+    await compare(url);
+  },
+
   async overview(to) {
     const page = await to("/");
     await shows(page, "Socket word count", "RUNNING", "Nightly totals", "FINISHED", "no space left", "live");
