@@ -134,7 +134,6 @@ fn the_server_answers_as_its_openapi_document_says() {
         "RUNNING",
     );
     server.word_count("short", 10, &[], "FINISHED");
-    server.fuzz(seed, &[], &[]);
     // What would end the job that the rest is tried on.
     let endings = ["PATCH /api/v1/jobs/{id}", "DELETE /api/v1/jobs/{id}"];
     let known = [
@@ -145,9 +144,8 @@ fn the_server_answers_as_its_openapi_document_says() {
         ("actor", "v0-0"),
     ];
     server.fuzz(seed, &known, &endings);
-    assert_eq!(
-        server.client(&["status", &running])["id"],
-        running.as_str(),
-        "the server and the job are still there"
-    );
+    assert_eq!(server.client(&["status", &running])["state"], "RUNNING", "the job is none the worse for it");
+    // Now with ids that are made up, or that earlier answers had.
+    server.fuzz(seed, &[], &[]);
+    server.client(&["list"]);
 }

@@ -29,7 +29,7 @@ pub(crate) async fn document(build: web::Data<BuildInfo>) -> HttpResponse {
 }
 
 fn written(version: &str) -> Value {
-    // OpenAPI 3.1 takes JSON Schema 2020-12, which differs from this one only in what `make_2020_12` mends.
+    // OpenAPI 3.1 takes JSON Schema 2020-12, which differs from this one only in what `mend` mends.
     let settings = SchemaSettings::draft2019_09().with(|settings| {
         settings.definitions_path = SCHEMAS.to_owned();
         settings.meta_schema = None;
@@ -55,7 +55,7 @@ fn written(version: &str) -> Value {
         "paths": paths,
         "components": { "schemas": schemas },
     });
-    make_2020_12(&mut document);
+    mend(&mut document);
     document
 }
 
@@ -193,17 +193,26 @@ fn common_problems(path: &str, endpoint: &Endpoint) -> Vec<ProblemKind> {
     kinds
 }
 
-/// A tuple's `items` are called `prefixItems` there.
-fn make_2020_12(value: &mut Value) {
+/// A tuple's `items` are called `prefixItems` in 2020-12, and a number's size is no mere annotation to us.
+fn mend(value: &mut Value) {
     match value {
         Value::Object(fields) => {
+            let largest = match fields.get("format").and_then(Value::as_str) {
+                Some("uint64" | "uint") => Some(Value::from(u64::MAX)),
+                Some("uint32") => Some(Value::from(u32::MAX)),
+                Some("uint16") => Some(Value::from(u16::MAX)),
+                _ => None,
+            };
+            if let Some(largest) = largest {
+                fields.entry("maximum").or_insert(largest);
+            }
             if let Some(items) = fields.get("items").filter(|items| items.is_array()).cloned() {
                 fields.remove("items");
                 fields.insert("prefixItems".to_owned(), items);
             }
-            fields.values_mut().for_each(make_2020_12);
+            fields.values_mut().for_each(mend);
         }
-        Value::Array(values) => values.iter_mut().for_each(make_2020_12),
+        Value::Array(values) => values.iter_mut().for_each(mend),
         _ => {}
     }
 }

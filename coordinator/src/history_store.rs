@@ -3,12 +3,17 @@
 //! Keys: `history/<id>/<part>`. It is saved a moment after it has changed, not with every change, so that a process that
 //! is killed loses the last moment of it; no job depends on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use headwater_core::{
     codec,
     ids::{JobId, SubtaskId},
     store::{DurableStore, StoreError},
+    supervision::panic_message,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::sleep;
@@ -109,7 +114,13 @@ pub(crate) async fn keep_saved(services: Arc<Services>) {
     loop {
         services.recorder.until_unsaved().await;
         sleep(SAVE_AFTER).await;
-        services.jobs().iter().for_each(|cell| save(&services, cell));
+        for cell in services.jobs() {
+            // Nobody supervises this, and what goes wrong with one job must not end it for all.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| save(&services, &cell))) {
+                let message = panic_message(&*panic);
+                tracing::error!(job = %cell.id, message, "saving the job's history panicked");
+            }
+        }
     }
 }
 

@@ -171,3 +171,28 @@ fn decode_record(key: &str, bytes: &[u8]) -> Result<JobRecord, StoreError> {
     };
     decoded.map_err(|error| wrong(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::{job::Args, options::JobOptions};
+
+    use super::*;
+
+    #[test]
+    fn records_of_the_version_before_are_read_and_others_are_refused_by_their_number() {
+        let (name, program) = ("Words".to_owned(), "word_count".to_owned());
+        let spec = JobSpec { name, program, args: Args::new(), options: JobOptions::default() };
+        let record = JobRecord::new(JobId::random(), spec, JobGraph::default(), 7);
+        let old = codec::encode(&(OLD_RECORD_VERSION, &record)).unwrap();
+        assert_eq!(decode_record("job/x", &old).unwrap(), record);
+
+        let key = IdempotencyKey { key: "order-66".to_owned(), body_hash: 9 };
+        let keyed = JobRecord { idempotency: Some(key), ..record };
+        let new = codec::encode(&(RECORD_VERSION, &keyed, &keyed.idempotency)).unwrap();
+        assert_eq!(decode_record("job/x", &new).unwrap(), keyed);
+
+        let next = codec::encode(&(RECORD_VERSION + 1, &keyed)).unwrap();
+        let refused = decode_record("job/x", &next).unwrap_err().to_string();
+        assert!(refused.contains("expected version 2 or 3, found 4"), "{refused}");
+    }
+}
