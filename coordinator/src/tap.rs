@@ -11,6 +11,7 @@ use std::{
 
 use headwater_core::{
     gateway::ToWorker,
+    graph::JobGraph,
     ids::{JobId, VertexId},
     shown::Redaction,
     tap::{TapId, TapReport, TapSpec},
@@ -135,7 +136,7 @@ impl DispatcherHandle {
     pub async fn tap(&self, request: TapRequest) -> Result<Tap, TapError> {
         let TapRequest { job, vertex, to, per_second, bytes_max, redaction } = request;
         let cell = self.cell(job).await?;
-        check_place(&cell, vertex, to)?;
+        check_place(job, &self.job(job).await?.graph, vertex, to)?;
         if cell.status().is_terminal() {
             return Err(TapError::Ended(job));
         }
@@ -157,12 +158,11 @@ impl DispatcherHandle {
     }
 }
 
-fn check_place(cell: &JobCell, vertex: VertexId, to: Option<VertexId>) -> Result<(), TapError> {
+fn check_place(job: JobId, graph: &JobGraph, vertex: VertexId, to: Option<VertexId>) -> Result<(), TapError> {
     let names = |ids: &[VertexId]| ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
-    let graph = cell.graph();
     if graph.vertices.iter().all(|known| known.id != vertex) {
         let known: Vec<VertexId> = graph.vertices.iter().map(|vertex| vertex.id).collect();
-        return Err(TapError::UnknownVertex { job: cell.id, vertex, known: names(&known) });
+        return Err(TapError::UnknownVertex { job, vertex, known: names(&known) });
     }
     let downstream = graph.downstream(vertex);
     match to {

@@ -15,7 +15,7 @@ use headwater_core::{
     codec,
     graph::JobVertex,
     ids::CheckpointId,
-    key_group::{key_group, subtask_of},
+    key_group::{key_group, key_groups_of, subtask_of},
     shown::{Json, Redaction, Shown},
 };
 use headwater_state::look::{Entry, KeyMatch, KeyedSnapshot, Position, StateDescription, StateQuery};
@@ -171,6 +171,11 @@ impl Request<'_> {
         let mut names = Vec::new();
         for (subtask, snapshot) in snapshots.range(first..=last) {
             let Some(handle) = &snapshot.keyed_state else { continue };
+            if Instant::now() >= deadline {
+                let group = key_groups_of(*subtask, parallelism, manifest.max_parallelism).start;
+                let before_it = Position { group, namespace: i64::MIN, key: Vec::new() };
+                return Ok((entries, Some(After::Entry(before_it))));
+            }
             let opened = KeyedSnapshot::open(&look.state, query.job, manifest.checkpoint, handle);
             let opened = opened.map_err(|error| self.failed(error))?;
             names = opened.states().map(str::to_owned).collect();

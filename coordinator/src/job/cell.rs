@@ -11,7 +11,7 @@ use std::{
 use headwater_core::{
     checkpoint::{CheckpointFailure, SubtaskSnapshot},
     execution::{ExecutionState, Failure, FailureKind, TaskMetrics},
-    graph::{JobGraph, VertexKind},
+    graph::VertexKind,
     ids::{CheckpointId, ExecutionAttemptId, JobId, SubtaskId},
     job::JobStatus,
     time::TimestampMs,
@@ -264,10 +264,6 @@ impl JobCell {
         }
         drop(observed);
         self.is_unsaved(Part::Exceptions);
-    }
-
-    pub(crate) fn graph(&self) -> JobGraph {
-        self.observed().record.graph.clone()
     }
 
     /// The state of every subtask, in the graph's order.
