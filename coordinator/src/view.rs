@@ -1,16 +1,24 @@
 //! What the control plane shows of itself: plain values, read by REST and the page.
 
+mod failure;
+mod subtask;
+
 use std::sync::Arc;
 
 use headwater_core::{
     checkpoint::CheckpointFailure,
-    execution::{ExecutionState, FailureKind, TaskMetrics},
+    execution::ExecutionState,
     graph::JobGraph,
     ids::{CheckpointId, JobId, SubtaskId},
     job::{JobSpec, JobStatus},
     time::TimestampMs,
 };
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    failure::{ExceptionView, RecoveryView},
+    subtask::{Recent, SubtaskView},
+};
 
 /// The whole of it, at a glance.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,50 +88,6 @@ pub struct JobDetails {
     pub actors: Vec<ActorView>,
     /// The newest completed checkpoint.
     pub last_completed_checkpoint: Option<CheckpointId>,
-}
-
-/// One subtask.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubtaskView {
-    /// Which.
-    pub subtask: SubtaskId,
-    /// The current attempt, counted from 0.
-    pub attempt: u32,
-    /// Its state.
-    pub state: ExecutionState,
-    /// The slot that it runs in.
-    pub slot: usize,
-    /// What the attempt has done so far.
-    pub metrics: TaskMetrics,
-    /// When that was, by the worker's clock; `None` before its first report.
-    pub metrics_at_ms: Option<TimestampMs>,
-    /// Since when it is in its state, if that is known.
-    pub state_since_ms: Option<TimestampMs>,
-    /// How the attempt has spent the last seconds; `None` until that can be told.
-    pub recent: Option<Recent>,
-    /// Bytes of its part of the newest checkpoint that it has acknowledged.
-    pub state_bytes: Option<u64>,
-}
-
-/// What a subtask has done in the last seconds. The shares are of that time and add up to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Recent {
-    /// How long that is.
-    pub over_ms: u64,
-    /// Worked.
-    pub busy_share: f64,
-    /// Waited for room downstream.
-    pub backpressured_share: f64,
-    /// Waited for input, or for its slot's thread.
-    pub idle_share: f64,
-    /// Records taken in per second.
-    pub records_in_per_second: f64,
-    /// Records given out per second.
-    pub records_out_per_second: f64,
-    /// Records that came too late, in the last minute.
-    pub late_records: u64,
-    /// Records that could not be decoded, in the last minute.
-    pub malformed_records: u64,
 }
 
 /// What an actor is.
@@ -402,46 +366,4 @@ pub struct TriggerView {
     pub checkpoint: CheckpointId,
     /// Whether it was under way before.
     pub was_under_way: bool,
-}
-
-/// A failure and what came of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExceptionView {
-    /// When the actor died.
-    pub at_ms: TimestampMs,
-    /// Who died: an [`ActorView::id`], or `process`.
-    pub actor: String,
-    /// Its name, for people.
-    pub actor_name: String,
-    /// The attempt that died, for a subtask.
-    pub attempt: Option<u32>,
-    /// How.
-    pub kind: FailureKind,
-    /// Of what.
-    pub message: String,
-    /// From the death, or for a stall from the last progress, until the job's master knew, in microseconds; `None` if nobody
-    /// can tell.
-    pub detected_after_us: Option<u64>,
-    /// What became of the job.
-    pub recovery: Option<RecoveryView>,
-}
-
-/// How the job came back from a failure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecoveryView {
-    /// The checkpoint that it went back to; `None` is the beginning. Not set for an actor that holds no data.
-    pub restored_checkpoint: Option<CheckpointId>,
-    /// How many tasks were restarted; 0 for a control actor that was rebuilt without touching them.
-    pub tasks_restarted: usize,
-    /// Which: the failed one's region, that is all that are joined with it by channels.
-    pub tasks: Vec<SubtaskId>,
-    /// Records that the restarted sources read again: those between the checkpoint and the place that they had come to, as the
-    /// worker last reported it. `None` if that place is not known, as after the death of the process.
-    pub records_replayed: Option<u64>,
-    /// From the death until all tasks were running again, in microseconds.
-    pub running_after_us: Option<u64>,
-    /// From the death until the first record was processed, in microseconds.
-    pub first_record_after_us: Option<u64>,
-    /// From the death until every restarted source was again where it had come to, in microseconds.
-    pub caught_up_after_us: Option<u64>,
 }

@@ -1,7 +1,7 @@
 //! The restart timeline: every failure, and how far the job has come with mending it.
 
 use headwater_coordinator::view::{ExceptionView, RecoveryView};
-use headwater_core::job::JobStatus;
+use headwater_core::{job::JobStatus, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,27 +45,30 @@ pub enum Phase {
 }
 
 impl Restarts {
-    /// What clients see of a job's failures.
-    pub fn of(exceptions: &[ExceptionView], status: JobStatus) -> Self {
-        let restart = |exception| Restart {
-            failure: Exception::of(exception),
-            phase: Phase::of(exception.recovery.as_ref(), status.is_terminal()),
+    /// What clients see of a job's failures. Those of a process that began before `started_at_ms` are no longer followed.
+    pub fn of(exceptions: &[ExceptionView], status: JobStatus, started_at_ms: TimestampMs) -> Self {
+        let restart = |exception: &ExceptionView| {
+            let is_over = status.is_terminal() || exception.at_ms < started_at_ms;
+            Restart {
+                failure: Exception::of(exception),
+                phase: Phase::of(exception.recovery.as_ref(), is_over),
+            }
         };
         Self { restarts: exceptions.iter().map(restart).collect() }
     }
 }
 
 impl Phase {
-    fn of(recovery: Option<&RecoveryView>, has_ended: bool) -> Self {
+    fn of(recovery: Option<&RecoveryView>, is_over: bool) -> Self {
         let Some(recovery) = recovery else {
-            return if has_ended { Self::NotMended } else { Self::Waiting };
+            return if is_over { Self::NotMended } else { Self::Waiting };
         };
         match (recovery.running_after_us, recovery.caught_up_after_us) {
             (Some(_), _) if recovery.tasks_restarted == 0 => Self::Rebuilt,
             (_, Some(_)) => Self::CaughtUp,
-            (None, None) if has_ended => Self::NotMended,
+            (None, None) if is_over => Self::NotMended,
             (None, None) => Self::Restoring,
-            (Some(_), None) if recovery.records_replayed.is_none() || has_ended => Self::Running,
+            (Some(_), None) if recovery.records_replayed.is_none() || is_over => Self::Running,
             (Some(_), None) => Self::CatchingUp,
         }
     }

@@ -3,6 +3,8 @@
 //! It may die at any moment. Its successor takes the job from the store, has the attempts that may still be alive
 //! cancelled, and restarts the job from its newest completed checkpoint.
 
+mod messages;
+
 use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
@@ -38,6 +40,8 @@ use crate::{
     supervisor::{Child, Death, Notice, guarded, supervise, supervised},
 };
 
+pub(crate) use messages::{Cancel, FromCoordinator, KillChild, Restart, Suspend, WhoTriggers, WorkerEvent};
+
 const STORE_TRIES_MAX: u32 = 10;
 
 /// Starts a job's master, which is kept alive until the job has ended.
@@ -70,64 +74,6 @@ pub(crate) fn launch(services: &Arc<Services>, cell: &Arc<JobCell>) {
 
 fn log_death(cell: &JobCell, actor: &str, death: &Death) {
     tracing::warn!(job = %cell.id, actor, kind = death.kind.as_str(), message = death.message, "an actor died");
-}
-
-/// A worker's message about this job.
-pub(crate) struct WorkerEvent(pub(crate) FromWorker);
-
-impl Message for WorkerEvent {
-    type Result = ();
-}
-
-/// The user wants the job to end.
-pub(crate) struct Cancel;
-
-impl Message for Cancel {
-    type Result = Result<(), StoreError>;
-}
-
-/// The user wants all tasks restarted from the newest completed checkpoint.
-pub(crate) struct Restart;
-
-impl Message for Restart {
-    type Result = ();
-}
-
-/// Who triggers the job's checkpoints.
-pub(crate) struct WhoTriggers;
-
-impl Message for WhoTriggers {
-    type Result = Option<Addr<CheckpointCoordinator>>;
-}
-
-/// The process stops; the job goes on with the next one.
-pub(crate) struct Suspend;
-
-impl Message for Suspend {
-    type Result = ();
-}
-
-/// Kill the child with this id; whether there is one.
-pub(crate) struct KillChild(pub(crate) String);
-
-impl Message for KillChild {
-    type Result = bool;
-}
-
-/// From the checkpoint coordinator, or about it.
-pub(crate) enum FromCoordinator {
-    /// It is new and asks for the tasks.
-    MembersWanted,
-    /// This one is durable and holds the end of all input; the tasks are about to be told.
-    FinalCheckpoint(CheckpointId),
-    /// The job must fail over.
-    JobFailure(String),
-    /// It died once too often.
-    GaveUp(Death),
-}
-
-impl Message for FromCoordinator {
-    type Result = ();
 }
 
 pub(crate) struct JobMaster {

@@ -22,6 +22,9 @@ const STUCK_CRITICAL_MS: i64 = 10_000;
 const LOOP_MS: i64 = 10 * 60_000;
 const LOOP_FAILURES: usize = 3;
 
+/// Tasks that run since so long after a recovery were not started by it.
+const SUPERSEDED_MS: i64 = 1_000;
+
 /// A failure is spoken of for so long.
 const RECENT_MS: i64 = 5 * 60_000;
 
@@ -225,7 +228,15 @@ fn recovery(evidence: &Evidence<'_>) -> Option<Finding> {
     })?;
     let recovery = failure.recovery.as_ref()?;
     let replayed = recovery.records_replayed;
-    let is_catching_up = recovery.caught_up_after_us.is_none() && replayed.is_some_and(|records| records > 0);
+    // Tasks that were started anew since then, by the next process say, have come this far in another life.
+    let restored_ms = failure.at_ms.saturating_add((recovery.running_after_us.unwrap_or(0) / 1_000) as i64);
+    let was_superseded = evidence.live().any(|subtask| {
+        subtask.state == ExecutionState::Running
+            && subtask.state_since_ms.is_some_and(|since| since > restored_ms.saturating_add(SUPERSEDED_MS))
+    });
+    let is_catching_up = recovery.caught_up_after_us.is_none()
+        && replayed.is_some_and(|records| records > 0)
+        && !was_superseded;
     if !is_catching_up && evidence.age_ms(failure.at_ms) > RECENT_MS {
         return None;
     }
