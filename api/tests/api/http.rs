@@ -106,7 +106,8 @@ fn listen(
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
             let listener = headwater_api::listen(bind, false).unwrap();
             let (server, bound) =
-                serve(ServerConfig { listener, sql, inspector, handle, build, history, logs, settings }).unwrap();
+                serve(ServerConfig { listener, sql, inspector, handle, build, history, logs, settings })
+                    .unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });
