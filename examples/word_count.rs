@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example word_count -- --input README.md --output /tmp/counts`
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use headwater::prelude::*;
 
@@ -39,13 +39,13 @@ pub const PROGRAM: Program = Program::new(
 fn word_count(env: &StreamExecutionEnvironment, args: &ProgramArgs) -> Result<(), ProgramError> {
     let input = args.required_text("input")?;
     let output = args.required_text("output")?;
-    if let Err(error) = std::fs::metadata(input) {
+    if let Err(error) = headwater::core::access::metadata(input) {
         return refuse(
             "input",
             format!("expected a file or folder that can be read, found `{input}`: {error}"),
         );
     }
-    if Path::new(output).is_file() {
+    if headwater::core::access::metadata(output).is_ok_and(|found| found.is_file()) {
         return refuse("output", format!("expected a folder, found the file `{output}`"));
     }
     let mut source = FileSource::new(input);

@@ -2,6 +2,8 @@
 
 mod chaos;
 mod client;
+mod config;
+mod exit;
 mod faults;
 mod interrupt;
 mod jobs;
@@ -9,25 +11,30 @@ mod logs;
 mod sql;
 mod start;
 mod state;
+mod stop;
 mod tap;
+mod token;
 mod verify;
 mod why;
 
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, value_parser};
+use clap_complete::Shell;
 use headwater_stream::ProgramRegistry;
 
 /// Where REST is unless something else is said.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8081";
 
-/// Runs the command line with these programs. Gives 0 for success, 1 for a failure, 2 for wrong usage.
+/// Runs the command line with these programs. Gives 0 for success, 1 for a failure, 2 for wrong usage, 3 if the server does
+/// not have what was asked for, 4 if it does not let us, 5 if it does not answer.
 pub fn main(programs: ProgramRegistry) -> ExitCode {
     if let Some(error) = jobs::taken_argument(&programs) {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
     let matches = command(&programs).get_matches();
+    client::use_token(matches.get_one::<String>("token").cloned());
     let result = match matches.subcommand() {
         Some(("start", args)) => start::start(args, programs),
         Some(("run", args)) => jobs::run(args, &programs),
@@ -41,11 +48,19 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("state", args)) => state::state(args),
         Some(("verify", args)) => verify::verify(args, &programs),
         Some(("chaos", args)) => chaos::chaos(args),
+        Some(("config", args)) => config::config(args),
+        Some(("stop", args)) => stop::stop(args),
+        Some(("token", args)) => token::token(args),
+        Some(("completions", args)) => {
+            let shell = *args.get_one::<Shell>("shell").expect("is required");
+            clap_complete::generate(shell, &mut command(&programs), "headwater", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
         _ => unreachable!("clap requires one of the subcommands"),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(exit::code_of(&error))
     })
 }
 
@@ -53,8 +68,8 @@ fn command(programs: &ProgramRegistry) -> Command {
     let server = Arg::new("server")
         .long("server")
         .value_name("URL")
-        .default_value(DEFAULT_SERVER)
-        .help("the server's address");
+        .default_value(std::env::var("HEADWATER_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned()))
+        .help("the server's address; HEADWATER_SERVER");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("print JSON");
     let id = Arg::new("id").value_name("ID").required(true).help("the job's id: 32 hex characters");
     Command::new("headwater")
@@ -62,6 +77,13 @@ fn command(programs: &ProgramRegistry) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .arg(
+            Arg::new("token")
+                .long("token")
+                .value_name("TOKEN")
+                .global(true)
+                .help("the token for the server; HEADWATER_TOKEN keeps it out of lists of processes"),
+        )
         .subcommand(start::command())
         .subcommand(jobs::run_command(programs, &server, &json))
         .subcommand(
@@ -84,6 +106,14 @@ fn command(programs: &ProgramRegistry) -> Command {
         .subcommand(state::command(&server, &json))
         .subcommand(verify::command(programs, &server))
         .subcommand(chaos::command(&server, &json))
+        .subcommand(config::command(&json))
+        .subcommand(stop::command(&server, &json))
+        .subcommand(token::command(&json))
+        .subcommand(
+            Command::new("completions")
+                .about("Print what completes commands in a shell")
+                .arg(Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell))),
+        )
 }
 
 /// Ends when the process is asked to stop: by Ctrl-C or SIGTERM.

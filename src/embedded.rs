@@ -130,6 +130,7 @@ async fn start_server(data_dir: &Path, programs: Arc<OnlyProgram>) -> anyhow::Re
         slots: default_slots(),
         chaos: false,
         redact: Default::default(),
+        config: crate::config::Config::default(),
     };
     match Server::start(options(WEB_PORT), programs.clone()).await {
         Err(error) if matches!(error.downcast_ref(), Some(ApiError::Bind { .. })) => {

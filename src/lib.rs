@@ -26,10 +26,12 @@
 extern crate self as headwater;
 
 pub mod cli;
+pub mod config;
 mod embedded;
 mod inspect;
 mod logging;
 pub mod programs;
+mod security;
 pub mod server;
 mod sql;
 mod telemetry;

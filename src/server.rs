@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,11 +24,15 @@ use headwater_core::{
     time::SystemClock,
 };
 use headwater_state::{FileCheckpointStore, RocksJobStore, StateEnv};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    Notify,
+    mpsc::{UnboundedSender, unbounded_channel},
+};
 
 use crate::{
+    config::Config,
     inspect::{Lookable, Looker},
-    logging,
+    logging, security,
     sql::{FrontEnd, WithSql},
 };
 
@@ -47,6 +52,8 @@ pub struct ServerOptions {
     pub chaos: bool,
     /// What nobody sees who looks into jobs, besides secrets: the names of fields and columns.
     pub redact: Redaction,
+    /// Everything else.
+    pub config: Config,
 }
 
 /// The slots that a machine has by default: its cores.
@@ -60,6 +67,9 @@ pub struct Server {
     pub dispatcher: DispatcherHandle,
     /// Where REST and the page are.
     pub address: SocketAddr,
+    /// A token to operate the server, if it has just been made; it is never seen again.
+    pub new_token: Option<String>,
+    shutdown: Arc<Notify>,
     web: actix_web::dev::ServerHandle,
     _lock: File,
 }
@@ -81,8 +91,12 @@ impl Server {
         P: ProgramCatalog + CodeResolver + 'static,
     {
         let programs = Arc::new(WithSql::new(programs));
-        let listener = headwater_api::listen(options.bind)?;
+        let access = security::Access::of(&options);
+        let listener = headwater_api::listen(options.bind, access != security::Access::Loopback)?;
         let lock = lock_data_dir(&options.data_dir)?;
+        security::guard_connectors(&options, access)?;
+        let (settings, new_token) = security::settings(&options, access)?;
+        let shutdown = settings.shutdown.clone();
         let state = StateEnv::open(&options.data_dir)?;
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
         state.purge_all()?;
@@ -127,10 +141,16 @@ impl Server {
             build,
             history: Some(history),
             logs: logging::book(),
+            settings,
         })?;
         let handle = web.handle();
         actix::spawn(web);
-        Ok(Self { dispatcher, address, web: handle, _lock: lock })
+        Ok(Self { dispatcher, address, new_token, shutdown, web: handle, _lock: lock })
+    }
+
+    /// Ends when a client asks the server to stop.
+    pub async fn stop_asked(&self) {
+        self.shutdown.notified().await;
     }
 
     /// Stops: jobs that are running go on when the data folder is next used.
@@ -161,9 +181,20 @@ fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(data_dir)
         .with_context(|| format!("cannot make the folder {}", data_dir.display()))?;
     let path = data_dir.join("lock");
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    // Not cut before it is locked: another process's id may be in it.
+    let mut file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            file.set_len(0)
+                .and_then(|()| writeln!(file, "{}", std::process::id()))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => bail!(
             "the data folder {} is used by another headwater process: stop that one or choose another with --data-dir",
             data_dir.display()

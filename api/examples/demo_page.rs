@@ -7,14 +7,14 @@ mod fake;
 
 use std::{sync::Arc, time::Duration};
 
-use headwater_api::{BuildInfo, HistoryConfig, ServerConfig, listen, serve};
+use headwater_api::{BuildInfo, HistoryConfig, ServerConfig, Settings, listen, serve};
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port: u16 = std::env::args().nth(1).map_or(Ok(8099), |port| port.parse())?;
     let fake = fake::Fake::new(true);
     let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
-    let listener = listen(([127, 0, 0, 1], port).into())?;
+    let listener = listen(([127, 0, 0, 1], port).into(), false)?;
     let history = Some(HistoryConfig::in_data_dir(&std::env::temp_dir().join("headwater-demo-page")));
     let (server, bound) = serve(ServerConfig {
         listener,
@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         build,
         history,
         logs: fake.logs.clone(),
+        settings: Settings::default(),
     })?;
     println!("http://{bound}/");
     actix_web::rt::spawn(async move {

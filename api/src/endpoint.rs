@@ -139,6 +139,11 @@ impl Endpoint {
         self.answer(status, Some("application/json"), Some(SchemaGenerator::subschema_for::<T>), true)
     }
 
+    /// Answers 202 without a body.
+    pub(crate) fn accepts(self) -> Self {
+        self.answer(StatusCode::ACCEPTED, None, None, false)
+    }
+
     /// Answers with something else than JSON.
     pub(crate) fn answers_with(self, content_type: &'static str) -> Self {
         self.answer(StatusCode::OK, Some(content_type), None, false)

@@ -43,6 +43,10 @@ impl ProblemKind {
             Self::TooManyReaders => "wait until others have read, then try again",
             Self::JobHasEnded => "nothing passes in a job that has ended; its state may still be there",
             Self::InvalidSql => "POST /api/v1/sql/validate says what is wrong, and where",
+            Self::LoginRequired => "on the command line use `--token` or HEADWATER_TOKEN, on the page log in",
+            Self::WrongToken => "`headwater token create NAME` on the server's machine makes a token",
+            Self::NotPermitted => "use a token with the role `operate`",
+            Self::TooManyLogins => "wait a minute",
             Self::SqlFailed => "the server's log says why",
         }
     }

@@ -175,6 +175,7 @@ fn common_problems(path: &str, endpoint: &Endpoint) -> Vec<ProblemKind> {
     use ProblemKind as Kind;
     let mut kinds =
         vec![Kind::HostNotAllowed, Kind::MethodNotAllowed, Kind::DispatcherTimeout, Kind::StoreFailed];
+    kinds.extend([Kind::LoginRequired, Kind::WrongToken, Kind::NotPermitted, Kind::TooManyLogins]);
     if path.contains("{id}") {
         kinds.push(Kind::UnknownJob);
     }

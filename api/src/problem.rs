@@ -71,6 +71,14 @@ pub enum ProblemKind {
     IdempotencyKeyReused,
     /// The server has not taken its jobs up yet.
     NotReady,
+    /// A token is needed.
+    LoginRequired,
+    /// The token is none of this server's.
+    WrongToken,
+    /// The token's role does not allow this.
+    NotPermitted,
+    /// Too many wrong tokens came from there.
+    TooManyLogins,
     /// The `Host` is not one of this server's.
     HostNotAllowed,
     /// Another site's page sent this.
@@ -133,6 +141,12 @@ impl ProblemKind {
                 "Idempotency key was used for something else",
             ),
             Self::NotReady => ("not-ready", StatusCode::SERVICE_UNAVAILABLE, "Not ready"),
+            Self::LoginRequired => ("login-required", StatusCode::UNAUTHORIZED, "Login required"),
+            Self::WrongToken => ("wrong-token", StatusCode::UNAUTHORIZED, "Wrong token"),
+            Self::NotPermitted => ("not-permitted", StatusCode::FORBIDDEN, "Not permitted"),
+            Self::TooManyLogins => {
+                ("too-many-logins", StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens")
+            }
             Self::HostNotAllowed => ("host-not-allowed", StatusCode::MISDIRECTED_REQUEST, "Host not allowed"),
             Self::CrossOrigin => ("cross-origin", StatusCode::FORBIDDEN, "Cross-origin request"),
             Self::ChaosDisabled => ("chaos-disabled", StatusCode::FORBIDDEN, "Chaos is switched off"),
@@ -256,8 +270,17 @@ impl ResponseError for Problem {
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));
         }
-        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((header::RETRY_AFTER, "1"));
+        match self.status_code() {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                response.insert_header((header::RETRY_AFTER, "60"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            _ => {}
         }
         response.insert_header((header::CONTENT_TYPE, "application/problem+json")).json(self.body())
     }

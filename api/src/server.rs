@@ -4,7 +4,6 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 
 use actix_web::{
@@ -18,13 +17,18 @@ use headwater_core::time::SystemClock;
 
 use crate::{
     control_plane::ControlPlane,
+    dto,
     events::StreamSlots,
     history::{History, HistoryConfig},
     inspect::Inspector,
     logs::{LogBook, routes::LogStreams},
     metrics::Metrics,
     routes,
-    security::{self, AllowedHosts},
+    security::{
+        self, AllowedHosts, Gate,
+        peers::{self, Peers},
+    },
+    settings::Settings,
     sql::{PreviewSlots, SqlFrontEnd},
 };
 
@@ -53,6 +57,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
     pub history: Option<HistoryConfig>,
     /// The newest lines of the log.
     pub logs: Arc<LogBook>,
+    /// How to serve.
+    pub settings: Settings,
 }
 
 /// Why the server cannot serve.
@@ -60,8 +66,8 @@ pub struct ServerConfig<C = DispatcherHandle> {
 pub enum ApiError {
     /// The address can be reached from other machines.
     #[error(
-        "refusing to listen on {0}: expected a loopback address such as 127.0.0.1, since whoever reaches the API may \
-         run jobs; to use it from elsewhere, forward the port (ssh -L 8081:localhost:8081)"
+        "refusing to listen on {0} without tokens: expected a loopback address such as 127.0.0.1, since whoever reaches \
+         the API may run jobs; to use it from elsewhere, forward the port (ssh -L 8081:localhost:8081)"
     )]
     NotLoopback(SocketAddr),
     /// The address cannot be taken.
@@ -79,13 +85,11 @@ pub enum ApiError {
 
 /// Live streams hold their connections, so a graceful stop never waits longer than this.
 const SHUTDOWN_TIMEOUT_S: u64 = 1;
-const CONNECTIONS_MAX: usize = 512;
-const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Takes an address, which must be a loopback one; port 0 takes a free one. Do it before anything else is started that
-/// would be in vain without it.
-pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
-    if !bind.ip().is_loopback() {
+/// Takes an address, which must be a loopback one unless others may reach the server, since they need tokens or since it was
+/// said that they need none; port 0 takes a free one. Do it before anything else is started that would be in vain without it.
+pub fn listen(bind: SocketAddr, others_may: bool) -> Result<TcpListener, ApiError> {
+    if !others_may && !bind.ip().is_loopback() {
         return Err(ApiError::NotLoopback(bind));
     }
     TcpListener::bind(bind).map_err(|reason| ApiError::Bind { bind, reason })
@@ -94,7 +98,8 @@ pub fn listen(bind: SocketAddr) -> Result<TcpListener, ApiError> {
 /// Begins to serve. The returned server is a future that serves while it is polled or spawned, on one thread of its own,
 /// until its handle stops it; signals are the caller's. The address is the one that was bound.
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
-    let ServerConfig { listener, handle, sql, inspector, build, history, logs } = config;
+    let ServerConfig { listener, handle, sql, inspector, build, history, logs, settings } = config;
+    let limits = settings.limits;
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let metrics = web::Data::new(Metrics::start(
@@ -106,7 +111,16 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
     let sql = web::Data::from(sql);
     let inspector = web::Data::from(inspector);
     let previews = web::Data::new(PreviewSlots::default());
-    let hosts = web::Data::new(AllowedHosts::of(address));
+    let gate = web::Data::new(Gate::new(
+        AllowedHosts::of(address, &settings.allowed_hosts),
+        settings.authentication,
+        settings.audit,
+        false,
+        Peers::new(limits.streams, limits.streams_per_peer),
+    ));
+    let shutdown = web::Data::from(settings.shutdown);
+    let configured = web::Data::new(dto::Config { entries: settings.config });
+    let defaults = web::Data::new(settings.job_options);
     let build = web::Data::new(build);
     let logs = web::Data::from(logs);
     let log_streams = web::Data::new(LogStreams::default());
@@ -117,7 +131,10 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .app_data(sql.clone())
             .app_data(inspector.clone())
             .app_data(previews.clone())
-            .app_data(hosts.clone())
+            .app_data(gate.clone())
+            .app_data(configured.clone())
+            .app_data(shutdown.clone())
+            .app_data(defaults.clone())
             .app_data(build.clone())
             .app_data(metrics.clone())
             .app_data(logs.clone())
@@ -131,11 +148,13 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .configure(headwater_web::configure)
             .default_service(web::to(routes::unknown_path))
     };
+    let connections = Peers::new(usize::MAX, limits.connections_per_peer);
     let server = HttpServer::new(app)
+        .on_connect(move |connection, data| peers::connected(&connections, connection, data))
         .workers(1)
         .worker_max_blocking_threads(1)
-        .max_connections(CONNECTIONS_MAX)
-        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .max_connections(limits.connections)
+        .client_request_timeout(limits.header_timeout)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
         .disable_signals()
         .listen(listener)

@@ -19,7 +19,7 @@ const SQL_BYTES_MAX: usize = 1 << 20;
 const NAME_CHARS_MAX: usize = 256;
 
 /// Reads `{"program", "args"?, …}` or `{"sql", …}`, both with `{ "name"?, "parallelism"?, "checkpoint_interval_ms"?, "options"?}`.
-pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
+pub(crate) fn parse(body: &[u8], defaults: &JobOptions) -> Result<JobSpec, Problem> {
     let value: Value = serde_json::from_slice(body).map_err(malformed)?;
     let Value::Object(mut fields) = value else {
         return Err(invalid(format!("expected a JSON object, found {}", kind_of(&value))));
@@ -31,16 +31,16 @@ pub(crate) fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
             .hint(format!("expected fields are {}", FIELDS.join(", "))));
     }
     if let Some(sql) = fields.remove("sql").filter(|sql| !sql.is_null()) {
-        return sql_job(sql, fields);
+        return sql_job(sql, fields, defaults);
     }
     let program = text(&mut fields, "program")?
         .ok_or_else(|| invalid("missing field `program`").hint("GET /api/v1/programs lists the programs"))?;
     let name = text(&mut fields, "name")?.unwrap_or_default();
-    Ok(JobSpec { args: args(&mut fields)?, options: options(&mut fields)?, name, program })
+    Ok(JobSpec { args: args(&mut fields)?, options: options(&mut fields, defaults)?, name, program })
 }
 
 /// A job in SQL: its statements, the INSERT last.
-fn sql_job(sql: Value, mut fields: Map<String, Value>) -> Result<JobSpec, Problem> {
+fn sql_job(sql: Value, mut fields: Map<String, Value>, defaults: &JobOptions) -> Result<JobSpec, Problem> {
     let Value::String(script) = sql else { return Err(wrong_kind("sql", "a string", &sql)) };
     if script.is_empty() || script.len() > SQL_BYTES_MAX {
         return Err(invalid(format!(
@@ -57,7 +57,7 @@ fn sql_job(sql: Value, mut fields: Map<String, Value>) -> Result<JobSpec, Proble
     }
     let name = text(&mut fields, "name")?.unwrap_or_default();
     let args = Args::from([(SQL.1.to_owned(), ArgValue::Text(script))]);
-    Ok(JobSpec { args, options: options(&mut fields)?, name, program: SQL.0.to_owned() })
+    Ok(JobSpec { args, options: options(&mut fields, defaults)?, name, program: SQL.0.to_owned() })
 }
 
 fn malformed(error: serde_json::Error) -> Problem {
@@ -110,7 +110,7 @@ fn args(fields: &mut Map<String, Value>) -> Result<Args, Problem> {
     object(fields, "args")?.into_iter().map(read).collect()
 }
 
-fn options(fields: &mut Map<String, Value>) -> Result<JobOptions, Problem> {
+fn options(fields: &mut Map<String, Value>, defaults: &JobOptions) -> Result<JobOptions, Problem> {
     let mut given = BTreeMap::new();
     for (key, value) in object(fields, "options")? {
         let text = match value {
@@ -142,7 +142,7 @@ fn options(fields: &mut Map<String, Value>) -> Result<JobOptions, Problem> {
             )));
         }
     }
-    let mut options = JobOptions::default();
+    let mut options = defaults.clone();
     options.set_all(&given)?;
     Ok(options)
 }
@@ -181,6 +181,10 @@ mod tests {
     use headwater_core::options::StateBackend;
 
     use super::*;
+
+    fn parse(body: &[u8]) -> Result<JobSpec, Problem> {
+        super::parse(body, &JobOptions::default())
+    }
 
     fn refused(body: &str) -> (ProblemKind, String) {
         let problem = parse(body.as_bytes()).unwrap_err();

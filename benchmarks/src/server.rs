@@ -73,6 +73,7 @@ fn serve<T>(
             slots,
             chaos: true,
             redact: Default::default(),
+            config: headwater::config::Config::default(),
         };
         let server = Server::start(server_options, Arc::new(programs)).await?;
         let outcome = scenario(&server).await;

@@ -3,6 +3,7 @@
 //! This crate knows no runtime, no storage engine and no protocol. Everything that crosses the line between
 //! the coordinator and a worker is defined here and serializes, so that the two may live in different processes.
 
+pub mod access;
 pub mod checkpoint;
 pub mod codec;
 pub mod execution;

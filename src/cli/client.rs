@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     ops::ControlFlow,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -11,9 +12,17 @@ use headwater_api::dto;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::{
-    Agent, Body, RequestBuilder,
-    http::{Response, StatusCode},
+    Agent, Body, RequestBuilder, SendBody,
+    http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION},
+    middleware::MiddlewareNext,
 };
+
+use super::exit::{Coded, DENIED, NO_ANSWER, NOT_FOUND};
+
+/// The token of all clients of this process.
+static TOKEN: OnceLock<String> = OnceLock::new();
+/// The variable that it is taken from otherwise.
+const TOKEN_VARIABLE: &str = "HEADWATER_TOKEN";
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,6 +42,27 @@ impl Query {
     }
 }
 
+/// Sets the token of all clients; without one the environment's is taken.
+pub(super) fn use_token(token: Option<String>) {
+    let token = token.or_else(|| std::env::var(TOKEN_VARIABLE).ok()).unwrap_or_default();
+    // A second call in one process keeps the first one's.
+    let _ = TOKEN.set(token.trim().to_owned());
+}
+
+/// Sends the token along.
+fn with_token(
+    mut request: Request<SendBody<'_>>,
+    next: MiddlewareNext<'_>,
+) -> Result<Response<Body>, ureq::Error> {
+    if let Some(token) = TOKEN.get().filter(|token| !token.is_empty())
+        && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {token}"))
+    {
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    next.handle(request)
+}
+
 /// Speaks to one server.
 pub(super) struct Client {
     server: String,
@@ -41,13 +71,23 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(server: &str) -> Self {
-        let config =
-            Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST_TIMEOUT)).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            // A token is for the server that was named.
+            .max_redirects(0)
+            .middleware(with_token)
+            .build();
         Self { server: server.trim_end_matches('/').to_owned(), agent: config.into() }
     }
 
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.answer(self.agent.get(self.url(path)).call())
+    }
+
+    /// Whether someone answers there, whatever it is.
+    pub(super) fn is_answered(&self) -> bool {
+        self.agent.get(self.url("/session")).call().is_ok()
     }
 
     /// A job, read.
@@ -135,8 +175,10 @@ impl Client {
     }
 
     fn body(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<(StatusCode, Value)> {
-        let mut response = result
-            .with_context(|| format!("no answer from {}: is it running? (`headwater start`)", self.server))?;
+        let mut response = result.with_context(|| {
+            let message = format!("no answer from {}: is it running? (`headwater start`)", self.server);
+            Coded::new(NO_ANSWER, message)
+        })?;
         let status = response.status();
         let text = response.body_mut().read_to_string().context("the answer broke off")?;
         let body: Value = if text.is_empty() {
@@ -153,11 +195,17 @@ impl Client {
         if status.is_success() {
             return Ok(body);
         }
+        let code = match status.as_u16() {
+            401 | 403 | 429 => DENIED,
+            404 => NOT_FOUND,
+            _ => 1,
+        };
         let part = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        Err(match (part("detail"), part("hint")) {
-            (detail, _) if detail.is_empty() => anyhow!("{} answered {status}", self.server),
-            (detail, hint) if hint.is_empty() => anyhow!("{detail}"),
-            (detail, hint) => anyhow!("{detail}\nhint: {hint}"),
-        })
+        let message = match (part("detail"), part("hint")) {
+            (detail, _) if detail.is_empty() => format!("{} answered {status}", self.server),
+            (detail, hint) if hint.is_empty() => detail,
+            (detail, hint) => format!("{detail}\nhint: {hint}"),
+        };
+        Err(Coded::new(code, message).into())
     }
 }

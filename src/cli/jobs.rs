@@ -59,8 +59,17 @@ pub(super) fn job_options() -> [Arg; 3] {
 }
 
 /// The names that `run` gives a meaning of its own.
-const TAKEN: [&str; 8] =
-    ["name", "parallelism", "checkpoint-interval-ms", "option", "detached", "server", "json", "help"];
+const TAKEN: [&str; 9] = [
+    "name",
+    "parallelism",
+    "checkpoint-interval-ms",
+    "option",
+    "detached",
+    "server",
+    "token",
+    "json",
+    "help",
+];
 
 /// What is wrong with a program whose argument has the name of one of `run`'s own.
 pub(super) fn taken_argument(programs: &ProgramRegistry) -> Option<String> {

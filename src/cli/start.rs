@@ -11,9 +11,12 @@ use std::{
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use headwater_core::shown::Redaction;
 use headwater_stream::ProgramRegistry;
 
+use super::config;
 use crate::{
+    config::table::keys,
     logging::{self, LogFiles, LogFilesOptions},
     server::{Server, ServerOptions, default_slots},
     telemetry::{Endpoint, Telemetry},
@@ -26,13 +29,13 @@ const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 pub(super) fn command() -> Command {
     Command::new("start")
         .about("Start a server: control plane, worker, REST and the web page")
+        .args(config::sources())
         .arg(
             Arg::new("data-dir")
                 .long("data-dir")
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
-                .default_value("headwater-data")
-                .help("folder for jobs, checkpoints, state and journals"),
+                .help("folder for jobs, checkpoints, state and journals [default: headwater-data]"),
         )
         .arg(
             Arg::new("bind")
@@ -46,8 +49,7 @@ pub(super) fn command() -> Command {
                 .long("port")
                 .value_name("PORT")
                 .value_parser(value_parser!(u16))
-                .default_value("8081")
-                .help("port to serve REST and the page on; 0 is any free one"),
+                .help("port to serve REST and the page on; 0 is any free one [default: 8081]"),
         )
         .arg(
             Arg::new("slots")
@@ -62,12 +64,14 @@ pub(super) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("let actors be killed on purpose, by REST and on the page"),
         )
+        .arg(Arg::new("insecure").long("insecure").action(ArgAction::SetTrue).help(
+            "ask nobody for a token, on whatever address: everyone who reaches the server may do everything",
+        ))
         .arg(
             Arg::new("log-format")
                 .long("log-format")
                 .value_parser(["text", "json"])
-                .default_value("text")
-                .help("how the log is written to standard error"),
+                .help("how the log is written to standard error [default: text]"),
         )
         .arg(
             Arg::new("log-dir")
@@ -86,23 +90,24 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Result<ExitCode> {
-    let format = match args.get_one::<String>("log-format").map(String::as_str) {
+    let config = config::load(args)?;
+    let format = match config.text(keys::LOG_FORMAT).as_deref() {
         Some("json") => logging::Format::Json,
         _ => logging::Format::Text,
     };
-    logging::init("info,actix_server=warn", format);
-    let ip = args.get_one::<IpAddr>("bind").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let port = *args.get_one::<u16>("port").expect("has a default");
+    logging::init(&config.text(keys::LOG_LEVEL).unwrap_or_default(), format);
+    let ip = config.parsed(keys::BIND).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let options = ServerOptions {
-        data_dir: args.get_one::<PathBuf>("data-dir").expect("has a default").clone(),
-        bind: SocketAddr::new(ip, port),
-        slots: args.get_one::<u16>("slots").map_or_else(default_slots, |slots| usize::from(*slots)),
-        chaos: args.get_flag("chaos"),
-        redact: Default::default(),
+        data_dir: config.text(keys::DATA_DIR).unwrap_or_default().into(),
+        bind: SocketAddr::new(ip, config.parsed(keys::PORT).unwrap_or_default()),
+        slots: config.parsed(keys::SLOTS).unwrap_or_else(default_slots),
+        chaos: config.flag(keys::CHAOS),
+        redact: Redaction::new(config.list(keys::REDACTED_FIELDS).unwrap_or_default()),
+        config,
     };
-    let log_dir =
-        args.get_one::<PathBuf>("log-dir").cloned().unwrap_or_else(|| options.data_dir.join("logs"));
-    let collector = args.get_one::<Endpoint>("otel-endpoint");
+    let log_dir = options.config.text(keys::LOG_DIR).map(PathBuf::from);
+    let log_dir = log_dir.unwrap_or_else(|| options.data_dir.join("logs"));
+    let collector: Option<Endpoint> = options.config.parsed(keys::OTEL_ENDPOINT);
     actix::System::new().block_on(serve(options, log_dir, collector, programs))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -110,7 +115,7 @@ pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Res
 async fn serve(
     options: ServerOptions,
     log_dir: PathBuf,
-    collector: Option<&Endpoint>,
+    collector: Option<Endpoint>,
     programs: ProgramRegistry,
 ) -> anyhow::Result<()> {
     let data_dir = options.data_dir.clone();
@@ -118,11 +123,17 @@ async fn serve(
     // Not before the data folder is ours: another process's log is not to be mixed with this one's.
     let log_files = log_files(log_dir);
     let telemetry =
-        collector.map(|endpoint| Telemetry::start(endpoint, logging::book(), server.dispatcher.clone()));
+        collector.map(|endpoint| Telemetry::start(&endpoint, logging::book(), server.dispatcher.clone()));
     let _telemetry = telemetry.transpose().context("cannot start a thread")?;
     // Scripts wait for this line to learn the port.
     println!("headwater is listening on http://{}/, data in {}", server.address, data_dir.display());
-    super::stop_signal().await;
+    if let Some(token) = &server.new_token {
+        eprintln!("a token to operate this server, shown now and never again: {token}");
+    }
+    tokio::select! {
+        () = super::stop_signal() => {}
+        () = server.stop_asked() => tracing::info!("a client asked the server to stop"),
+    }
     tracing::info!("stopping; running jobs go on with the next start on the same data folder");
     server.stop().await;
     if let Some(files) = log_files {

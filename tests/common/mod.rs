@@ -64,6 +64,7 @@ impl TestServer {
             slots: 2,
             chaos: true,
             redact: Default::default(),
+            config: headwater::config::Config::default(),
         };
         let server = Server::start(options, programs.clone()).await.unwrap();
         Self { server, programs, folder }

@@ -2,6 +2,7 @@
 //! and option keys as Flink writes them. They read back, so a client in Rust can use them, too.
 
 mod checkpoint;
+mod config;
 mod event;
 mod exception;
 mod graph;
@@ -14,10 +15,12 @@ mod overview;
 mod program;
 mod request;
 mod restart;
+mod security;
 mod sql;
 mod why;
 
 pub use checkpoint::{Checkpoint, CheckpointConfig, CheckpointDetails, CheckpointSubtask, Checkpoints};
+pub use config::{Config, ConfigEntry};
 pub use event::{Gap, LogEvent, LogEvents, Resume};
 pub use exception::{Exception, Exceptions, Recovery};
 pub use graph::{Attempt, Plan, PlanInput, PlanNode, SubtaskDetails, Vertices};
@@ -37,6 +40,7 @@ pub use request::{
 };
 pub use restart::{Phase, Restart, Restarts};
 use schemars::JsonSchema;
+pub use security::{Audit, AuditEntry, Login, Session};
 use serde::{Deserialize, Serialize};
 pub use sql::{
     PreviewEnd, PreviewEndReason, PreviewRow, PreviewRows, PreviewSchema, SqlColumn, SqlFault, SqlLocation,

@@ -9,7 +9,7 @@ use headwater_coordinator::{IdempotencyKey, view::JobSummary};
 use headwater_core::{
     job::{JobSpec, JobStatus},
     key_group::hash_key,
-    options::nearest,
+    options::{JobOptions, nearest},
     time::{Clock, SystemClock},
 };
 
@@ -77,11 +77,12 @@ async fn submit(
     control: Control,
     front_end: FrontEnd,
     caller: Caller,
+    defaults: web::Data<JobOptions>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Answer {
     let body = read_body(&request, payload).await?;
-    let spec = submission::parse(&body)?;
+    let spec = submission::parse(&body, &defaults)?;
     let key = idempotency_key(&request, &body)?;
     let accepted = match control.submit(spec.clone(), key, caller.0).await {
         Ok(accepted) => accepted,

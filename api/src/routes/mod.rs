@@ -8,6 +8,8 @@ mod inspect;
 mod jobs;
 mod why;
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
@@ -16,8 +18,10 @@ use actix_web::{
 };
 use headwater_core::ids::JobId;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::{
+    config,
     control_plane::ControlPlane,
     endpoint::{Endpoint, resources},
     logs, metrics,
@@ -29,6 +33,8 @@ pub(crate) type Control = web::Data<dyn ControlPlane>;
 pub(crate) type Answer = Result<HttpResponse, Problem>;
 
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// A body that comes more slowly is none that anyone waits for.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the API is.
 pub(crate) const API: &str = "/api/v1";
@@ -45,6 +51,8 @@ pub(crate) fn below_api() -> Vec<Endpoint> {
         sql::endpoints(),
         why::endpoints(),
         inspect::endpoints(),
+        config::endpoints(),
+        security::routes::endpoints(),
     ]
     .into_iter()
     .flatten()
@@ -56,12 +64,12 @@ pub(crate) fn at_root() -> Vec<Endpoint> {
     cluster::probes().into_iter().chain(metrics::routes::scrapes()).collect()
 }
 
-pub(crate) fn configure(config: &mut web::ServiceConfig) {
+pub(crate) fn configure(service: &mut web::ServiceConfig) {
     let no_store = || DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store"));
     let api = web::scope(API).wrap(no_store());
-    config.service(resources(below_api()).into_iter().fold(api, actix_web::Scope::service));
+    service.service(resources(below_api()).into_iter().fold(api, actix_web::Scope::service));
     for probe in resources(at_root()) {
-        config.service(probe.wrap(no_store()));
+        service.service(probe.wrap(no_store()));
     }
 }
 
@@ -82,9 +90,8 @@ pub(crate) fn job_id(text: &str) -> Result<JobId, Problem> {
 /// A request's body, which must be JSON and not too long.
 pub(crate) async fn read_body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
     security::require_json(request)?;
-    payload
-        .to_bytes_limited(BODY_BYTES_MAX)
-        .await
+    let body = timeout(BODY_TIMEOUT, payload.to_bytes_limited(BODY_BYTES_MAX)).await;
+    body.map_err(|_| Problem::new(ProblemKind::InvalidRequest, "the body did not come in time"))?
         .map_err(|_| {
             Problem::new(
                 ProblemKind::BodyTooLarge,

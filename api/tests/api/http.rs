@@ -8,7 +8,7 @@ use std::{
 };
 
 use actix_web::dev::ServerHandle;
-use headwater_api::{BuildInfo, HistoryConfig, ServerConfig, serve};
+use headwater_api::{BuildInfo, HistoryConfig, ServerConfig, Settings, serve};
 use serde_json::Value;
 
 use crate::fake::Fake;
@@ -35,7 +35,16 @@ impl TestServer {
 
     /// Serves this control plane, and keeps a history of it.
     pub fn of(fake: Fake, history: Option<HistoryConfig>) -> Self {
-        let (address, server) = listen(([127, 0, 0, 1], 0).into(), fake.clone(), history);
+        Self::with(fake, history, Settings::default())
+    }
+
+    /// Serves as the settings say.
+    pub fn start_with(chaos: bool, settings: Settings) -> Self {
+        Self::with(Fake::new(chaos), None, settings)
+    }
+
+    fn with(fake: Fake, history: Option<HistoryConfig>, settings: Settings) -> Self {
+        let (address, server) = listen(([127, 0, 0, 1], 0).into(), fake.clone(), history, settings);
         Self { address, fake, server }
     }
 
@@ -46,7 +55,7 @@ impl TestServer {
 
     /// Serves again, at the same address.
     pub fn start_again(&mut self) {
-        self.server = listen(self.address, self.fake.clone(), None).1;
+        self.server = listen(self.address, self.fake.clone(), None, Settings::default()).1;
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -82,7 +91,12 @@ impl TestServer {
     }
 }
 
-fn listen(bind: SocketAddr, handle: Fake, history: Option<HistoryConfig>) -> (SocketAddr, ServerHandle) {
+fn listen(
+    bind: SocketAddr,
+    handle: Fake,
+    history: Option<HistoryConfig>,
+    settings: Settings,
+) -> (SocketAddr, ServerHandle) {
     let (report, listening) = std::sync::mpsc::channel();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
@@ -90,9 +104,10 @@ fn listen(bind: SocketAddr, handle: Fake, history: Option<HistoryConfig>) -> (So
             let inspector = std::sync::Arc::new(handle.clone());
             let logs = handle.logs.clone();
             let build = BuildInfo { version: "1.2.3".to_owned(), commit: None };
-            let listener = headwater_api::listen(bind).unwrap();
+            let listener = headwater_api::listen(bind, false).unwrap();
             let (server, bound) =
-                serve(ServerConfig { listener, sql, inspector, handle, build, history, logs }).unwrap();
+                serve(ServerConfig { listener, sql, inspector, handle, build, history, logs, settings })
+                    .unwrap();
             report.send((bound, server.handle())).unwrap();
             server.await.unwrap();
         });

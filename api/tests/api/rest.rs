@@ -251,7 +251,7 @@ fn a_burst_of_changes_becomes_few_events_and_the_last_state_is_among_them() {
 
 #[test]
 fn an_address_that_others_can_reach_is_refused() {
-    let error = listen(([0, 0, 0, 0], 0).into()).unwrap_err();
+    let error = listen(([0, 0, 0, 0], 0).into(), false).unwrap_err();
     assert!(matches!(error, ApiError::NotLoopback(_)));
     assert!(error.to_string().contains("expected a loopback address"), "{error}");
 }
@@ -259,7 +259,7 @@ fn an_address_that_others_can_reach_is_refused() {
 #[test]
 fn a_port_that_is_taken_is_named() {
     let server = TestServer::start(false);
-    let error = listen(server.address).unwrap_err();
+    let error = listen(server.address, false).unwrap_err();
     assert!(error.to_string().contains(&server.address.to_string()), "{error}");
 }
 

@@ -26,7 +26,7 @@ use headwater_actors::{
     sink::{Sink, SinkWriter},
 };
 use headwater_core::{
-    codec,
+    access, codec,
     fault::{FaultPoint, reach},
     fs::{FileSystem, create_folder_durably},
     ids::CheckpointId,
@@ -174,12 +174,14 @@ impl FileWriter {
     /// it can be written to.
     fn prepare_folder(&self, is_durable: bool) -> Result<(), TaskError> {
         if !is_durable {
-            create_folder_durably(&*self.fs, &self.folder)
+            access::check_path(&self.folder)
+                .and_then(|()| create_folder_durably(&*self.fs, &self.folder))
                 .map_err(|error| self.failed("write files to", error))?;
         }
         let probe = self.folder.join(self.in_progress_name("probe"));
-        self.fs
-            .create_folder(&self.folder)
+        access::check_path(&self.folder)
+            .and_then(|()| self.fs.create_folder(&self.folder))
+            .and_then(|()| access::check_path(&self.folder))
             .and_then(|()| self.fs.create_new(&probe))
             .and_then(|_| self.fs.remove_file(&probe))
             .map_err(|error| self.failed("write files to", error))
@@ -272,8 +274,10 @@ impl FileWriter {
 
     fn create_part(&mut self, folder: &str) -> std::io::Result<Part> {
         let sequence = self.state.next_sequence;
+        let path = self.folder.join(folder);
+        access::check_path(&path)?;
         if !folder.is_empty() && !self.partitions.contains(folder) {
-            create_folder_durably(&*self.fs, &self.folder.join(folder))?;
+            create_folder_durably(&*self.fs, &path)?;
             self.partitions.insert(folder.to_owned());
         }
         Part::create(&*self.fs, &self.folder, below(folder, &self.in_progress_name(sequence)), sequence)
@@ -313,11 +317,13 @@ impl FileWriter {
         let exists = |path: &Path| self.fs.exists(path).map_err(|error| self.failed("look into", error));
         match (exists(&source)?, exists(&target)?) {
             (false, true) => Ok(()),
-            (true, false) => match self.fs.rename(&source, &target) {
-                // An earlier attempt that had not yet noticed its end was faster.
-                Err(error) if error.kind() == ErrorKind::NotFound && exists(&target)? => Ok(()),
-                result => result.map_err(|error| self.failed("rename a file in", error)),
-            },
+            (true, false) => {
+                match access::check_path(&target).and_then(|()| self.fs.rename(&source, &target)) {
+                    // An earlier attempt that had not yet noticed its end was faster.
+                    Err(error) if error.kind() == ErrorKind::NotFound && exists(&target)? => Ok(()),
+                    result => result.map_err(|error| self.failed("rename a file in", error)),
+                }
+            }
             (true, true) => Err(TaskError::Connector(format!(
                 "cannot commit `{from}` in `{}`: `{to}` exists already; it holds rows of a checkpoint that is no longer \
                  known, move it away if they are to be written again",

@@ -6,6 +6,7 @@ use std::{
 };
 
 use headwater_actors::context::TaskError;
+use headwater_core::access;
 use serde::{Deserialize, Serialize};
 
 /// A file as it was when it was listed.
@@ -18,7 +19,7 @@ pub(super) struct ListedFile {
 impl ListedFile {
     /// Opens the file, if it still has its length.
     pub(super) fn open(&self) -> Result<File, TaskError> {
-        let file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
+        let file = access::open_file(&self.path).map_err(|error| cannot_read(&self.path, error))?;
         self.check_length(&file)?;
         Ok(file)
     }
@@ -45,7 +46,7 @@ pub(super) fn cannot_read(path: impl std::fmt::Display, error: std::io::Error) -
 /// The file at `path`, or the files in the folder at `path`, by name.
 pub(super) fn list(path: &Path) -> Result<Vec<ListedFile>, TaskError> {
     let unreadable = |error| cannot_read(path.display(), error);
-    let metadata = fs::metadata(path).map_err(unreadable)?;
+    let metadata = access::metadata(path).map_err(unreadable)?;
     if metadata.is_file() {
         return Ok(vec![listed(path, metadata.len())?]);
     }
@@ -59,10 +60,12 @@ pub(super) fn list(path: &Path) -> Result<Vec<ListedFile>, TaskError> {
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let found = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         // Follows links, unlike the entry's own metadata.
-        let metadata = fs::metadata(&found).map_err(|error| cannot_read(found.display(), error))?;
-        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if metadata.is_file() && !is_hidden {
+        let metadata = access::metadata(&found).map_err(|error| cannot_read(found.display(), error))?;
+        if metadata.is_file() {
             files.push(listed(&found, metadata.len())?);
         }
     }

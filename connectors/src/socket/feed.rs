@@ -11,7 +11,7 @@ use std::{
 };
 
 use headwater_actors::{context::TaskError, metrics::TaskCounters};
-use headwater_core::fs::FileSystem;
+use headwater_core::{access, fs::FileSystem};
 
 use super::{
     LINE_BYTES_MAX,
@@ -95,7 +95,7 @@ impl Feed {
         let address = format!("{}:{}", self.host, self.port);
         let mut backoff = BACKOFF_MIN;
         loop {
-            let ended_by = match self.connect() {
+            let ended_by = match self.connect()? {
                 Err(error) => error,
                 Ok(connection) => {
                     tracing::info!(address, "connected");
@@ -158,15 +158,24 @@ impl Feed {
         Ok(Log { journal: Some((journal, segments, bytes_max)), lines })
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
+    /// Connects to one of the host's addresses. That jobs may not is no failure that passes.
+    fn connect(&self) -> Result<io::Result<TcpStream>, End> {
         let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host's name has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+        let policy = access::policy();
+        let refused = |error: io::Error| End::Failed(TaskError::Connector(error.to_string()));
+        policy.check_host(&self.host, self.port).map_err(refused)?;
+        let addresses = match (self.host.as_str(), self.port).to_socket_addrs() {
+            Ok(addresses) => addresses,
+            Err(error) => return Ok(Err(error)),
+        };
+        for address in addresses {
+            policy.check_address(&self.host, address.ip()).map_err(refused)?;
             match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => return Ok(Ok(connection)),
                 Err(error) => last_error = error,
             }
         }
-        Err(last_error)
+        Ok(Err(last_error))
     }
 }
 

@@ -117,6 +117,11 @@ impl<'a> OptionReader<'a> {
         SqlError::new(format!("table `{}`, option `{key}`: {message}", self.table.name))
     }
 
+    /// The error that a value is right but may not be used here.
+    pub fn refused(&self, key: &str, error: &std::io::Error) -> SqlError {
+        self.error(key, error)
+    }
+
     /// The error that an option's value is not what it should be.
     #[track_caller]
     pub fn invalid(&self, key: &str, expected: impl Display) -> SqlError {

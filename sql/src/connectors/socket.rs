@@ -11,7 +11,7 @@ use arrow::{
 };
 use headwater_actors::context::{TaskContext, TaskError};
 use headwater_connectors::socket::{SocketLines, SocketSource};
-use headwater_core::ids::CheckpointId;
+use headwater_core::{access, ids::CheckpointId};
 
 use super::{
     Scan, TableDescriptor, TableReader, TableSource, malformed::malformed_records, options::OptionReader,
@@ -36,6 +36,8 @@ pub(super) fn source(table: &TableDescriptor) -> Result<Arc<dyn TableSource>, Sq
     let host = options.required("hostname")?;
     options.required("port")?;
     let port = options.integer("port", 1..=u16::MAX)?.unwrap_or_default();
+    // Asked again when it connects; here for an error at once.
+    access::policy().check_host(host, port).map_err(|error| options.refused("hostname", &error))?;
     let delimiter = options.integer("byte-delimiter", 0..=u8::MAX)?.unwrap_or(b'\n');
     let format = Format::read(&mut options)?;
     if matches!(format, Format::Parquet(_)) {

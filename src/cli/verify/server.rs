@@ -36,7 +36,19 @@ impl Server {
             .open(log)
             .with_context(|| format!("cannot write {}", log.display()))?;
         let mut process = Command::new(&binary)
-            .args(["start", "--bind", "127.0.0.1", "--port", "0", "--chaos", "--data-dir"])
+            // Nobody's configuration is to change what is compared.
+            .args([
+                "start",
+                "--config",
+                "/dev/null",
+                "--insecure",
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--chaos",
+            ])
+            .arg("--data-dir")
             .arg(data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
 };
@@ -44,7 +43,7 @@ impl OpenLines {
     /// Opens a file at a place.
     pub(super) fn open(file: &ListedFile, end: u64, place: Place) -> Result<Self, TaskError> {
         let unreadable = |error| cannot_read(&file.path, error);
-        let mut input = File::open(&file.path).map_err(unreadable)?;
+        let mut input = headwater_core::access::open_file(&file.path).map_err(unreadable)?;
         file.check_length()?;
         let input: Box<dyn Read> = if is_compressed(file) {
             let mut input = MultiGzDecoder::new(input);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use headwater_actors::context::TaskError;
+use headwater_core::access;
 use serde::{Deserialize, Serialize};
 
 use super::{options::FileTable, partition::parse_folder};
@@ -29,7 +30,7 @@ impl ListedFile {
 
     /// Refuses a file that has become longer or shorter.
     pub(super) fn check_length(&self) -> Result<(), TaskError> {
-        let found = fs::metadata(&self.path).map_err(|error| cannot_read(&self.path, error))?.len();
+        let found = access::metadata(&self.path).map_err(|error| cannot_read(&self.path, error))?.len();
         if found == self.bytes {
             return Ok(());
         }
@@ -48,7 +49,7 @@ pub(super) fn cannot_read(path: impl std::fmt::Display, error: io::Error) -> Tas
 /// The files of a table, in the order of their paths.
 pub(super) fn list(table: &FileTable) -> Result<Vec<ListedFile>, TaskError> {
     let unreadable = |error| cannot_read(table.path.display(), error);
-    let metadata = fs::metadata(&table.path).map_err(unreadable)?;
+    let metadata = access::metadata(&table.path).map_err(unreadable)?;
     // Absolute, so that patterns and the metadata `file.path` are what they are in Flink.
     let path = std::path::absolute(&table.path).map_err(unreadable)?;
     let mut files = Vec::new();
@@ -74,7 +75,7 @@ fn list_folder(
             continue;
         }
         // Follows links, unlike the entry's own metadata.
-        let metadata = match fs::metadata(&path) {
+        let metadata = match access::metadata(&path) {
             // A file that has been renamed meanwhile is found the next time, or was not to be read.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             metadata => metadata.map_err(|error| cannot_read(path.display(), error))?,

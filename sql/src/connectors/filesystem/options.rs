@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use headwater_connectors::MalformedRecords;
+use headwater_core::access;
 use regex::Regex;
 
 use super::layout::Layout;
@@ -135,6 +136,8 @@ fn local_path(options: &mut OptionReader<'_>) -> Result<PathBuf, SqlError> {
     if local.is_empty() {
         return Err(options.invalid("path", "a file or folder"));
     }
+    // Asked again when it is used; here for an error at once.
+    access::check_path(local).map_err(|error| options.refused("path", &error))?;
     Ok(PathBuf::from(local))
 }
 

@@ -23,7 +23,8 @@ pub(super) fn row_groups(file: &ListedFile) -> Result<usize, TaskError> {
 }
 
 fn builder(file: &ListedFile) -> Result<ParquetRecordBatchReaderBuilder<File>, TaskError> {
-    let input = File::open(&file.path).map_err(|error| cannot_read(&file.path, error))?;
+    let input =
+        headwater_core::access::open_file(&file.path).map_err(|error| cannot_read(&file.path, error))?;
     ParquetRecordBatchReaderBuilder::try_new(input).map_err(|error| damaged(file, error))
 }
 

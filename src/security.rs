@@ -1,0 +1,118 @@
+//! Who may use a server, and what its jobs may reach: from the configuration to what enforces it.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use headwater_api::{
+    Limits, Settings,
+    security::{AuditLog, Authentication, TokenFile},
+};
+use headwater_core::{
+    access::{self, AccessPolicy},
+    options::{parse_duration_ms, parse_memory_bytes},
+};
+
+use crate::{config::table::keys, server::ServerOptions};
+
+/// Below the data folder, what jobs may read and write if nothing else is said and others reach the server.
+pub(crate) const FILES: &str = "files";
+/// Below the data folder, what is the server's own.
+const RESERVED: [&str; 8] = ["security", "jobs", "checkpoints", "work", "journal", "metrics", "logs", "lock"];
+
+/// Who may use a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everyone on this machine, and nobody else reaches it.
+    Loopback,
+    /// Everyone who reaches it.
+    Anyone,
+    /// Who has a token.
+    Tokens,
+}
+
+impl Access {
+    pub(crate) fn of(options: &ServerOptions) -> Self {
+        let is_loopback = options.bind.ip().is_loopback();
+        match options.config.text(keys::AUTHENTICATION).as_deref() {
+            Some("token") => Self::Tokens,
+            Some("none") if !is_loopback => Self::Anyone,
+            _ if is_loopback => Self::Loopback,
+            _ => Self::Tokens,
+        }
+    }
+}
+
+/// Sets what jobs may reach. On loopback without tokens they may do what their user may, who is whoever started the server.
+pub(crate) fn guard_connectors(options: &ServerOptions, access: Access) -> anyhow::Result<()> {
+    let ServerOptions { data_dir, config, .. } = options;
+    let is_restricted = access != Access::Loopback;
+    let default_paths = || {
+        let files = data_dir.join(FILES);
+        std::fs::create_dir_all(&files)
+            .with_context(|| format!("cannot make the folder {}", files.display()))?;
+        anyhow::Ok(vec![files.to_string_lossy().into_owned()])
+    };
+    let paths = match config.list(keys::ALLOWED_PATHS) {
+        None if is_restricted => Some(default_paths()?),
+        configured => configured,
+    };
+    let hosts = config.list(keys::OUTBOUND_HOSTS).or_else(|| is_restricted.then(Vec::new));
+    let policy = AccessPolicy::new(paths.as_deref(), hosts.as_deref())
+        .context("the folders of `security.allowed-paths` cannot be resolved")?;
+    let own = RESERVED.iter().map(|name| data_dir.join(name));
+    let elsewhere = config.text(keys::TOKENS_FILE).into_iter();
+    access::install(policy.reserve(own.chain(elsewhere.map(Into::into))));
+    Ok(())
+}
+
+/// How REST is served, and a token if it has just been made.
+pub(crate) fn settings(
+    options: &ServerOptions,
+    access: Access,
+) -> anyhow::Result<(Settings, Option<String>)> {
+    let ServerOptions { data_dir, config, .. } = options;
+    let (authentication, new_token) = match access {
+        Access::Loopback => (Authentication::Loopback, None),
+        Access::Anyone => {
+            tracing::warn!(address = %options.bind, "insecure: everyone who reaches the server may do everything");
+            (Authentication::Anyone, None)
+        }
+        Access::Tokens => {
+            let (tokens, new_token) = TokenFile::open_or_create(&tokens_file(config, data_dir))?;
+            (Authentication::Tokens(Arc::new(tokens)), new_token)
+        }
+    };
+    let audit_bytes =
+        config.text(keys::AUDIT_BYTES).and_then(|text| parse_memory_bytes(&text)).unwrap_or(16 << 20);
+    let audit_path = data_dir.join("security").join("audit.log");
+    let audit = AuditLog::open(&audit_path, audit_bytes)
+        .with_context(|| format!("cannot open the audit log {}", audit_path.display()))?;
+    let settings = Settings {
+        authentication,
+        allowed_hosts: config.list(keys::ALLOWED_HOSTS).unwrap_or_default(),
+        limits: limits(config),
+        audit: Some(audit),
+        config: config.entries(),
+        job_options: config.job_options().clone(),
+        ..Settings::default()
+    };
+    Ok((settings, new_token))
+}
+
+/// Where the tokens are.
+pub(crate) fn tokens_file(config: &crate::config::Config, data_dir: &Path) -> std::path::PathBuf {
+    config.text(keys::TOKENS_FILE).map_or_else(|| data_dir.join("security").join("tokens"), Into::into)
+}
+
+fn limits(config: &crate::config::Config) -> Limits {
+    let default = Limits::default();
+    let number = |key, default| config.parsed(key).unwrap_or(default);
+    let header_ms = config.text(keys::HEADER_TIMEOUT).and_then(|text| parse_duration_ms(&text));
+    Limits {
+        connections: number(keys::CONNECTIONS, default.connections),
+        connections_per_peer: number(keys::CONNECTIONS_PER_PEER, default.connections_per_peer),
+        streams: number(keys::STREAMS, default.streams),
+        streams_per_peer: number(keys::STREAMS_PER_PEER, default.streams_per_peer),
+        header_timeout: header_ms.map_or(default.header_timeout, Duration::from_millis),
+    }
+}
