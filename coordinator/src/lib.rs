@@ -64,11 +64,11 @@ pub fn start(config: CoordinatorConfig, events: UnboundedReceiver<FromWorker>) -
         move |watch| Dispatcher::new(Arc::clone(&for_dispatcher), watch),
         |notice| match notice {
             Notice::Died(death) => {
-                tracing::error!(kind = death.kind.as_str(), message = death.message, "the dispatcher died");
+                tracing::error!(kind = death.kind.as_str(), cause = death.message, "the dispatcher died");
             }
             Notice::GaveUp(death) => tracing::error!(
                 kind = death.kind.as_str(),
-                message = death.message,
+                cause = death.message,
                 "the dispatcher died once too often: no job can be submitted or cancelled until a restart"
             ),
         },

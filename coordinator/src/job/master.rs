@@ -73,7 +73,7 @@ pub(crate) fn launch(services: &Arc<Services>, cell: &Arc<JobCell>) {
 }
 
 fn log_death(cell: &JobCell, actor: &str, death: &Death) {
-    tracing::warn!(job = %cell.id, actor, kind = death.kind.as_str(), message = death.message, "an actor died");
+    tracing::warn!(job = %cell.id, actor, kind = death.kind.as_str(), cause = death.message, "an actor died");
 }
 
 pub(crate) struct JobMaster {
@@ -227,7 +227,7 @@ impl JobMaster {
             Effect::Record { culprit, failure, failover } => {
                 let exception = match culprit {
                     Culprit::Task(attempt) => {
-                        tracing::warn!(%job, %attempt, kind = failure.kind.as_str(), message = failure.message, "a task failed");
+                        tracing::warn!(%job, %attempt, kind = failure.kind.as_str(), cause = failure.message, "a task failed");
                         let died_at = self.services.instant_of(failure.at_ms);
                         self.cell.record_task_failure(died_at, attempt, &failure)
                     }
