@@ -57,12 +57,14 @@ function Job({ data, tab, session }) {
   const { Part } = TABS.find((each) => each.name === tab) ?? TABS[0];
   const select = (vertex) => go(`/jobs/${job.id}${vertex ? `?vertex=${vertex}` : ""}`, { replace: tab === "overview" });
   const may = mayOperate(session);
+  // What is below the sentence waits for it, so that it does not move then.
+  const isTold = why.data || why.problem;
   return html`<${Header} job=${job} may=${may} />
     <${Why} why=${why} nowMs=${job.now_ms} select=${select} />
-    <nav class="tabs" aria-label="Parts of the job">
-      ${TABS.map((each) => html`<${TabLink} key=${each.name} job=${job} tab=${each} isHere=${each.Part === Part} />`)}
-    </nav>
-    <${Part} ...${data} rates=${rates} why=${why} select=${select} may=${may} />`;
+    ${isTold && html`<nav class="tabs" aria-label="Parts of the job">
+        ${TABS.map((each) => html`<${TabLink} key=${each.name} job=${job} tab=${each} isHere=${each.Part === Part} />`)}
+      </nav>
+      <${Part} ...${data} rates=${rates} why=${why} select=${select} may=${may} />`}`;
 }
 
 function TabLink({ job, tab, isHere }) {

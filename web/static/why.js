@@ -32,7 +32,7 @@ export function Why({ why, nowMs, select }) {
   if (!data) return html`<section class="why" aria-busy="true" aria-label="Why"><p class="dim">Looking at what holds the job back…</p></section>`;
   const [first, ...rest] = data.findings;
   return html`<section class=${`why edge-${look(worst(data))[1]}`} aria-label="Why">
-    <p class="why-summary"><${Sign} severity=${worst(data)} /><span>${data.summary}</span></p>
+    <p class="why-summary"><${Sign} severity=${worst(data)} /><span class="lines" title=${data.summary}>${data.summary}</span></p>
     <span class="visually-hidden" role="status">${first?.kind.replaceAll("-", " ")}</span>
     ${first && html`<${Finding} finding=${first} nowMs=${nowMs} select=${select} hasSentence=${first.sentence !== data.summary} />`}
     ${rest.length > 0 &&
@@ -45,7 +45,7 @@ export function Why({ why, nowMs, select }) {
 function Finding({ finding, nowMs, select, hasSentence }) {
   const { sentence, advice, severity, since_ms: since, vertex, subtask } = finding;
   return html`<div class="finding">
-    ${hasSentence && html`<p><${Sign} severity=${severity} />${sentence}</p>`}
+    ${hasSentence && html`<p class="lines" title=${sentence}><${Sign} severity=${severity} />${sentence}</p>`}
     <p class="dim small">
       ${advice && html`<span>${advice}</span> `}
       ${since && nowMs > since && html`<span class="nowrap">Since ${format.clock(since)}, for ${format.duration(nowMs - since)}.</span> `}
