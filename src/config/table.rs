@@ -113,13 +113,8 @@ const SERVER_OPTIONS: &[ConfigOption] = &[
         "256",
         "open connections from one address, at most; more are closed at once",
     ),
-    option(keys::STREAMS, Kind::Integer(1, 10_000), "64", "live event streams, at most"),
-    option(
-        keys::STREAMS_PER_PEER,
-        Kind::Integer(1, 10_000),
-        "32",
-        "live event streams to one address, at most",
-    ),
+    option(keys::STREAMS, Kind::Integer(1, 64), "64", "live event streams, at most"),
+    option(keys::STREAMS_PER_PEER, Kind::Integer(1, 64), "32", "live event streams to one address, at most"),
     option(keys::HEADER_TIMEOUT, Kind::Duration, "5 s", "a request's head must arrive within this time"),
     option(
         keys::AUTHENTICATION,

@@ -88,7 +88,7 @@ pub(crate) async fn guard(
     response
 }
 
-/// What is left of a body that was refused is not read, however long it is: the connection ends.
+/// What is left of a body that was refused is thrown away, and the connection takes no other request.
 fn hang_up_on_refusal(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     if response.status().is_client_error() && !response.request().method().is_safe() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
