@@ -95,7 +95,6 @@ impl FileSink {
     }
 }
 
-/// The sink's state: the sequence number of the next file. None is used twice.
 /// Writes the files of one subtask.
 #[derive(Debug)]
 pub struct FileWriter {
@@ -170,17 +169,15 @@ impl<T: Display + 'static> Sink<T> for FileSink {
 }
 
 impl FileWriter {
-    /// Makes the folder, which is durable once something was restored, and finds out now rather than at the first row whether
-    /// it can be written to.
+    /// Makes the folder, durable once something was restored, and finds out now whether it can be written to.
     fn prepare_folder(&self, is_durable: bool) -> Result<(), TaskError> {
-        if !is_durable {
-            access::check_path(&self.folder)
-                .and_then(|()| create_folder_durably(&*self.fs, &self.folder))
-                .map_err(|error| self.failed("write files to", error))?;
-        }
+        let create = || match is_durable {
+            true => self.fs.create_folder(&self.folder),
+            false => create_folder_durably(&*self.fs, &self.folder),
+        };
         let probe = self.folder.join(self.in_progress_name("probe"));
         access::check_path(&self.folder)
-            .and_then(|()| self.fs.create_folder(&self.folder))
+            .and_then(|()| create())
             .and_then(|()| access::check_path(&self.folder))
             .and_then(|()| self.fs.create_new(&probe))
             .and_then(|_| self.fs.remove_file(&probe))

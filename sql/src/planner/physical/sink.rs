@@ -8,7 +8,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, cast},
 };
 
-use super::{PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased};
+use super::{PhysicalPlanner, Planned, Rel, by_columns, calc::unaliased, nullable};
 use crate::{
     connectors::{Accepts, TableDescriptor, sink_of},
     error::SqlError,
@@ -92,7 +92,8 @@ impl PhysicalPlanner {
             parallelism: sink.parallelism(),
             kind: NodeKind::Sink(sink),
             inputs: vec![(rows.node, distribution)],
-            schema: rows.schema.clone(),
+            // By the names that the table gives them, whatever the query called them.
+            schema: nullable(&output),
             is_updating: rows.is_updating,
             update_before,
             state: String::new(),
