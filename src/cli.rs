@@ -17,7 +17,7 @@ mod token;
 mod verify;
 mod why;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
@@ -35,7 +35,8 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
     }
     let matches = command(&programs).get_matches();
     client::use_token(matches.get_one::<String>("token").cloned());
-    let result = match matches.subcommand() {
+    let authorities = client::use_authorities(matches.get_one::<PathBuf>("ca"));
+    let result = authorities.and_then(|()| match matches.subcommand() {
         Some(("start", args)) => start::start(args, programs),
         Some(("run", args)) => jobs::run(args, &programs),
         Some(("list", args)) => jobs::list(args),
@@ -57,7 +58,7 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         _ => unreachable!("clap requires one of the subcommands"),
-    };
+    });
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(exit::code_of(&error))
@@ -83,6 +84,14 @@ fn command(programs: &ProgramRegistry) -> Command {
                 .value_name("TOKEN")
                 .global(true)
                 .help("the token for the server; HEADWATER_TOKEN keeps it out of lists of processes"),
+        )
+        .arg(
+            Arg::new("ca")
+                .long("ca")
+                .value_name("FILE")
+                .global(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("the only authorities (PEM) to trust for an https server, not the machine's; HEADWATER_CA"),
         )
         .subcommand(start::command())
         .subcommand(jobs::run_command(programs, &server, &json))

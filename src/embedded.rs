@@ -106,7 +106,7 @@ impl Executor for EmbeddedServer {
 async fn run_to_end(spec: JobSpec, programs: Arc<OnlyProgram>) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("headwater-").tempdir()?;
     let server = start_server(folder.path(), programs).await?;
-    eprintln!("running `{}`; its page is http://{}/", spec.name, server.address);
+    eprintln!("running `{}`; its page is {}", spec.name, server.url());
     let job = server.dispatcher.submit(spec).await?;
     let end = tokio::select! {
         end = server.dispatcher.wait_for_end(job) => Some(end?),

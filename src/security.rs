@@ -1,10 +1,14 @@
 //! Who may use a server, and what its jobs may reach: from the configuration to what enforces it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use headwater_api::{
-    Limits, Settings,
+    Limits, Settings, Tls,
     security::{AuditLog, Authentication, TokenFile},
 };
 use headwater_core::{
@@ -12,7 +16,10 @@ use headwater_core::{
     options::{parse_duration_ms, parse_memory_bytes},
 };
 
-use crate::{config::table::keys, server::ServerOptions};
+use crate::{
+    config::{Config, table::keys},
+    server::ServerOptions,
+};
 
 /// Below the data folder, what jobs may read and write if nothing else is said and others reach the server.
 pub(crate) const FILES: &str = "files";
@@ -60,8 +67,10 @@ pub(crate) fn guard_connectors(options: &ServerOptions, access: Access) -> anyho
     let policy = AccessPolicy::new(paths.as_deref(), hosts.as_deref())
         .context("the folders of `security.allowed-paths` cannot be resolved")?;
     let own = RESERVED.iter().map(|name| data_dir.join(name));
-    let elsewhere = config.text(keys::TOKENS_FILE).into_iter();
-    access::install(policy.reserve(own.chain(elsewhere.map(Into::into))));
+    let elsewhere = [keys::TOKENS_FILE, keys::TLS_KEY].into_iter().filter_map(|key| config.text(key));
+    // What jobs open is looked at after links have been followed, and a certificate's key is often a link.
+    let elsewhere = elsewhere.map(PathBuf::from).flat_map(|path| [path.canonicalize().ok(), Some(path)]);
+    access::install(policy.reserve(own.chain(elsewhere.flatten())));
     Ok(())
 }
 
@@ -71,6 +80,8 @@ pub(crate) fn settings(
     access: Access,
 ) -> anyhow::Result<(Settings, Option<String>)> {
     let ServerOptions { data_dir, config, .. } = options;
+    // Before a token is made: one is shown only once, and only by a server that starts.
+    let tls = tls(config)?;
     let (authentication, new_token) = match access {
         Access::Loopback => (Authentication::Loopback, None),
         Access::Anyone => {
@@ -89,6 +100,7 @@ pub(crate) fn settings(
         .with_context(|| format!("cannot open the audit log {}", audit_path.display()))?;
     let settings = Settings {
         authentication,
+        tls,
         allowed_hosts: config.list(keys::ALLOWED_HOSTS).unwrap_or_default(),
         limits: limits(config),
         audit: Some(audit),
@@ -99,12 +111,30 @@ pub(crate) fn settings(
     Ok((settings, new_token))
 }
 
+/// The certificate and the key, if TLS is wanted. Whoever names one of them and forgets the rest does not mean plain HTTP.
+fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let files = (config.text(keys::TLS_CERTIFICATE), config.text(keys::TLS_KEY));
+    let is_wanted = match config.text(keys::TLS) {
+        Some(flag) => flag == "true",
+        None => files != (None, None),
+    };
+    let missing = match files {
+        _ if !is_wanted => return Ok(None),
+        (Some(certificate), Some(key)) => {
+            return Ok(Some(Tls::load(Path::new(&certificate), Path::new(&key))?));
+        }
+        (None, _) => keys::TLS_CERTIFICATE,
+        (Some(_), None) => keys::TLS_KEY,
+    };
+    bail!("TLS needs a certificate and its private key, two PEM files: expected `{missing}`, found none")
+}
+
 /// Where the tokens are.
-pub(crate) fn tokens_file(config: &crate::config::Config, data_dir: &Path) -> std::path::PathBuf {
+pub(crate) fn tokens_file(config: &Config, data_dir: &Path) -> PathBuf {
     config.text(keys::TOKENS_FILE).map_or_else(|| data_dir.join("security").join("tokens"), Into::into)
 }
 
-fn limits(config: &crate::config::Config) -> Limits {
+fn limits(config: &Config) -> Limits {
     let default = Limits::default();
     let number = |key, default| config.parsed(key).unwrap_or(default);
     let header_ms = config.text(keys::HEADER_TIMEOUT).and_then(|text| parse_duration_ms(&text));

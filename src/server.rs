@@ -69,6 +69,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// A token to operate the server, if it has just been made; it is never seen again.
     pub new_token: Option<String>,
+    is_secure: bool,
     shutdown: Arc<Notify>,
     web: actix_web::dev::ServerHandle,
     _lock: File,
@@ -97,6 +98,7 @@ impl Server {
         security::guard_connectors(&options, access)?;
         let (settings, new_token) = security::settings(&options, access)?;
         let shutdown = settings.shutdown.clone();
+        let is_secure = settings.tls.is_some();
         let state = StateEnv::open(&options.data_dir)?;
         // What a killed process left in its working folders is of no use: state is reopened from checkpoints.
         state.purge_all()?;
@@ -145,7 +147,13 @@ impl Server {
         })?;
         let handle = web.handle();
         actix::spawn(web);
-        Ok(Self { dispatcher, address, new_token, shutdown, web: handle, _lock: lock })
+        Ok(Self { dispatcher, address, new_token, is_secure, shutdown, web: handle, _lock: lock })
+    }
+
+    /// Where the page is, for people.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
     }
 
     /// Ends when a client asks the server to stop.

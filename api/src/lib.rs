@@ -25,6 +25,7 @@ mod server;
 mod settings;
 mod sql;
 mod submission;
+mod tls;
 
 pub use caller::CallerName;
 pub use control_plane::{ControlPlane, Reply};
@@ -34,3 +35,4 @@ pub use logs::{LogBook, LogFilter, NewLine};
 pub use server::{ApiError, BuildInfo, ServerConfig, listen, serve};
 pub use settings::{Limits, Settings};
 pub use sql::{PreviewOut, SqlFrontEnd};
+pub use tls::{Tls, TlsError, TlsFile};

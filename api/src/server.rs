@@ -9,6 +9,7 @@ use std::{
 use actix_web::{
     App, HttpServer,
     dev::Server,
+    http::header,
     middleware::{DefaultHeaders, from_fn},
     web,
 };
@@ -30,6 +31,7 @@ use crate::{
     },
     settings::Settings,
     sql::{PreviewSlots, SqlFrontEnd},
+    tls::STRICT_TRANSPORT_SECURITY,
 };
 
 /// What the server says of the program that it is in.
@@ -100,6 +102,7 @@ pub fn listen(bind: SocketAddr, others_may: bool) -> Result<TcpListener, ApiErro
 pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, SocketAddr), ApiError> {
     let ServerConfig { listener, handle, sql, inspector, build, history, logs, settings } = config;
     let limits = settings.limits;
+    let is_secure = settings.tls.is_some();
     let address = listener.local_addr().map_err(ApiError::Listener)?;
     let control: Arc<dyn ControlPlane> = Arc::new(handle);
     let metrics = web::Data::new(Metrics::start(
@@ -115,7 +118,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         AllowedHosts::of(address, &settings.allowed_hosts),
         settings.authentication,
         settings.audit,
-        false,
+        is_secure,
         Peers::new(limits.streams, limits.streams_per_peer),
     ));
     let shutdown = web::Data::from(settings.shutdown);
@@ -126,6 +129,10 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
     let log_streams = web::Data::new(LogStreams::default());
     let streams = web::Data::new(StreamSlots::default());
     let app = move || {
+        let mut headers = DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff"));
+        if is_secure {
+            headers = headers.add((header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY));
+        }
         App::new()
             .app_data(control.clone())
             .app_data(sql.clone())
@@ -143,7 +150,7 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .app_data(web::QueryConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .wrap(from_fn(security::guard))
-            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .wrap(headers)
             .configure(routes::configure)
             .configure(headwater_web::configure)
             .default_service(web::to(routes::unknown_path))
@@ -156,10 +163,17 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
         .max_connections(limits.connections)
         .client_request_timeout(limits.header_timeout)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-        .disable_signals()
-        .listen(listener)
-        .map_err(ApiError::Listener)?;
-    tracing::info!(%address, "serving the REST API and the web page");
+        .disable_signals();
+    let server = match settings.tls {
+        Some(tls) => server
+            .tls_handshake_timeout(limits.header_timeout)
+            // Handshakes that stall are not to keep more from others than connections that do.
+            .max_connection_rate(limits.connections)
+            .listen_rustls_0_23(listener, tls.into_config()),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(ApiError::Listener)?;
+    tracing::info!(%address, tls = is_secure, "serving the REST API and the web page");
     Ok((server.run(), address))
 }
 

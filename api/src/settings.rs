@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::{
     dto::ConfigEntry,
     security::{AuditLog, Authentication},
+    tls::Tls,
 };
 
 /// How a server serves; the default is what a server on loopback has.
@@ -15,6 +16,8 @@ use crate::{
 pub struct Settings {
     /// Who may use it.
     pub authentication: Authentication,
+    /// What it is served with by TLS; without, by plain HTTP.
+    pub tls: Option<Tls>,
     /// The names that it is reached by, besides those of loopback and its address.
     pub allowed_hosts: Vec<String>,
     /// Bounds.
@@ -40,7 +43,7 @@ pub struct Limits {
     pub streams: usize,
     /// Live streams to one address.
     pub streams_per_peer: usize,
-    /// A request's head must be there after so long.
+    /// A request's head must be there after so long, and so must a TLS handshake.
     pub header_timeout: Duration,
 }
 

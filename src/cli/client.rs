@@ -1,8 +1,10 @@
 //! A client of the REST API.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     ops::ControlFlow,
+    path::PathBuf,
     sync::OnceLock,
     time::Duration,
 };
@@ -15,14 +17,20 @@ use ureq::{
     Agent, Body, RequestBuilder, SendBody,
     http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION},
     middleware::MiddlewareNext,
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use super::exit::{Coded, DENIED, NO_ANSWER, NOT_FOUND};
+use super::exit::{Coded, DENIED, NO_ANSWER, NOT_FOUND, USAGE};
 
 /// The token of all clients of this process.
 static TOKEN: OnceLock<String> = OnceLock::new();
 /// The variable that it is taken from otherwise.
 const TOKEN_VARIABLE: &str = "HEADWATER_TOKEN";
+
+/// The authorities of all clients of this process, if they are named.
+static AUTHORITIES: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
+/// The variable that their file is taken from otherwise.
+const AUTHORITIES_VARIABLE: &str = "HEADWATER_CA";
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -49,6 +57,47 @@ pub(super) fn use_token(token: Option<String>) {
     let _ = TOKEN.set(token.trim().to_owned());
 }
 
+/// Reads the authorities that all clients trust, and no others; without a file the environment's is taken, and without that
+/// the machine's hold.
+pub(super) fn use_authorities(file: Option<&PathBuf>) -> anyhow::Result<()> {
+    let of_environment = || std::env::var_os(AUTHORITIES_VARIABLE).filter(|file| !file.is_empty());
+    let Some(file) = file.cloned().or_else(|| of_environment().map(PathBuf::from)) else { return Ok(()) };
+    let wrong = |what: String| Coded::new(USAGE, format!("the authorities `{}`: {what}", file.display()));
+    let text = fs::read(&file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let items: Result<Vec<_>, _> = parse_pem(&text).collect();
+    let items =
+        items.map_err(|error| wrong(format!("expected certificates in PEM, found an error: {error}")))?;
+    let certificates: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(wrong("expected certificates in PEM (`BEGIN CERTIFICATE`), found none".to_owned()).into());
+    }
+    // A second call in one process keeps the first one's.
+    let _ = AUTHORITIES.set(certificates);
+    Ok(())
+}
+
+fn is_https(server: &str) -> bool {
+    server.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+}
+
+/// Whom to trust: who was named, else whom this machine trusts.
+fn root_certs() -> RootCerts {
+    let of_machine = || {
+        let found = rustls_native_certs::load_native_certs();
+        for error in found.errors {
+            tracing::warn!("an authority of this machine cannot be read: {error}");
+        }
+        found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
+    };
+    RootCerts::new_with_certs(AUTHORITIES.get_or_init(of_machine))
+}
+
 /// Sends the token along.
 fn with_token(
     mut request: Request<SendBody<'_>>,
@@ -71,14 +120,16 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(server: &str) -> Self {
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(REQUEST_TIMEOUT))
             // A token is for the server that was named.
             .max_redirects(0)
-            .middleware(with_token)
-            .build();
-        Self { server: server.trim_end_matches('/').to_owned(), agent: config.into() }
+            .middleware(with_token);
+        if is_https(server) {
+            config = config.tls_config(TlsConfig::builder().root_certs(root_certs()).build());
+        }
+        Self { server: server.trim_end_matches('/').to_owned(), agent: config.build().into() }
     }
 
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -176,7 +227,12 @@ impl Client {
 
     fn body(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<(StatusCode, Value)> {
         let mut response = result.with_context(|| {
-            let message = format!("no answer from {}: is it running? (`headwater start`)", self.server);
+            let question = if is_https(&self.server) {
+                "does it run with TLS, and is its authority trusted here? (`--ca FILE`)"
+            } else {
+                "is it running? (`headwater start`)"
+            };
+            let message = format!("no answer from {}: {question}", self.server);
             Coded::new(NO_ANSWER, message)
         })?;
         let status = response.status();

@@ -126,7 +126,7 @@ async fn serve(
         collector.map(|endpoint| Telemetry::start(&endpoint, logging::book(), server.dispatcher.clone()));
     let _telemetry = telemetry.transpose().context("cannot start a thread")?;
     // Scripts wait for this line to learn the port.
-    println!("headwater is listening on http://{}/, data in {}", server.address, data_dir.display());
+    println!("headwater is listening on {}, data in {}", server.url(), data_dir.display());
     if let Some(token) = &server.new_token {
         eprintln!("a token to operate this server, shown now and never again: {token}");
     }

@@ -26,7 +26,8 @@ const FILE_NAME: &str = "headwater.toml";
 /// Names the file, instead of the usual places.
 const FILE_VARIABLE: &str = "HEADWATER_CONFIG";
 /// Variables that are no options: the client's, and those of tests.
-const OTHER_VARIABLES: [&str; 4] = [FILE_VARIABLE, "HEADWATER_TOKEN", "HEADWATER_SERVER", "HEADWATER_SEED"];
+const OTHER_VARIABLES: [&str; 5] =
+    [FILE_VARIABLE, "HEADWATER_TOKEN", "HEADWATER_SERVER", "HEADWATER_CA", "HEADWATER_SEED"];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,6 +67,9 @@ pub mod keys {
     pub const STREAMS_PER_PEER: &str = "rest.streams.max-per-peer";
     pub const HEADER_TIMEOUT: &str = "rest.header-timeout";
     pub const AUTHENTICATION: &str = "security.authentication";
+    pub const TLS: &str = "security.ssl.rest.enabled";
+    pub const TLS_CERTIFICATE: &str = "security.ssl.rest.certificate";
+    pub const TLS_KEY: &str = "security.ssl.rest.private-key";
     pub const TOKENS_FILE: &str = "security.tokens-file";
     pub const ALLOWED_HOSTS: &str = "security.allowed-hosts";
     pub const ALLOWED_PATHS: &str = "security.allowed-paths";
@@ -115,7 +118,12 @@ const SERVER_OPTIONS: &[ConfigOption] = &[
     ),
     option(keys::STREAMS, Kind::Integer(1, 64), "64", "live event streams, at most"),
     option(keys::STREAMS_PER_PEER, Kind::Integer(1, 64), "32", "live event streams to one address, at most"),
-    option(keys::HEADER_TIMEOUT, Kind::Duration, "5 s", "a request's head must arrive within this time"),
+    option(
+        keys::HEADER_TIMEOUT,
+        Kind::Duration,
+        "5 s",
+        "a request's head must arrive within this time, and so must a TLS handshake",
+    ),
     option(
         keys::AUTHENTICATION,
         Kind::Choice(&["auto", "token", "none"]),
@@ -128,6 +136,25 @@ const SERVER_OPTIONS: &[ConfigOption] = &[
         Kind::Path,
         "",
         "file with the tokens' names, roles and hashes; if not set, `security/tokens` in the data folder",
+    ),
+    option(
+        keys::TLS,
+        Kind::Flag,
+        "",
+        "whether REST and the page are served by TLS (https) and by nothing else; if not set, as soon as there is a certificate or \
+         a key",
+    ),
+    option(
+        keys::TLS_CERTIFICATE,
+        Kind::Path,
+        "",
+        "PEM file with the server's certificate, and then those of the authorities between it and a known one",
+    ),
+    option(
+        keys::TLS_KEY,
+        Kind::Path,
+        "",
+        "PEM file with the certificate's private key, not encrypted, which not everyone may read",
     ),
     option(
         keys::ALLOWED_HOSTS,

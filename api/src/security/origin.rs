@@ -31,7 +31,7 @@ fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     };
     match headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("unreadable")) {
         Some(origin) if !is_own(origin) => {
-            refuse(format!("the request came from `{origin}`: expected `http://{host}`"))
+            refuse(format!("the request came from `{origin}`: expected `{host}`, which this server is"))
         }
         _ => Ok(()),
     }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::Extensions,
@@ -89,7 +90,8 @@ pub(crate) fn connected(peers: &Peers, connection: &dyn Any, data: &mut Extensio
 }
 
 fn tcp_of(connection: &dyn Any) -> Option<&TcpStream> {
-    connection.downcast_ref::<TcpStream>()
+    let within_tls = || connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    connection.downcast_ref::<TcpStream>().or_else(within_tls)
 }
 
 /// A body that has a place.

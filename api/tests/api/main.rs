@@ -14,3 +14,4 @@ mod page;
 mod rest;
 mod security;
 mod sql;
+mod tls;

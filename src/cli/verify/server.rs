@@ -47,6 +47,8 @@ impl Server {
                 "--port",
                 "0",
                 "--chaos",
+                "-D",
+                "security.ssl.rest.enabled=false",
             ])
             .arg("--data-dir")
             .arg(data_dir)
