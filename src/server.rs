@@ -4,6 +4,7 @@ use std::{
     fs::{File, TryLockError},
     io::Write,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -184,9 +185,13 @@ fn open_job_store(data_dir: &Path) -> anyhow::Result<RocksJobStore> {
     Ok(RocksJobStore::open(&jobs)?)
 }
 
-/// Two processes on one folder would destroy each other's state.
+/// Two processes on one folder would destroy each other's state. If it is made here, it is its owner's alone: records and secrets of jobs
+/// are in it.
 fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
         .with_context(|| format!("cannot make the folder {}", data_dir.display()))?;
     let path = data_dir.join("lock");
     // Not cut before it is locked: another process's id may be in it.

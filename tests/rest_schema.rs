@@ -88,8 +88,10 @@ impl Server {
         fuzzer.args(["run", &format!("{}/api/v1/openapi.json", self.url), "--seed", &seed.to_string()]);
         fuzzer.args(["--phases", "coverage,fuzzing", "--max-time", FUZZ_S, "--max-examples", "20"]);
         fuzzer.args(["--continue-on-failure", "--no-shrink", "--request-timeout", "20"]);
-        // It does not end. What it sends is tested where its server is.
-        fuzzer.args(["--exclude-path", "/api/v1/events"]);
+        // These do not end, or end the server, or need one that has tokens. They are tested where their server is.
+        for path in ["events", "logs/stream", "jobs/{id}/vertices/{vertex}/tap", "shutdown", "login"] {
+            fuzzer.args(["--exclude-path", &format!("/api/v1/{path}")]);
+        }
         for name in excluded {
             fuzzer.args(["--exclude-name", name]);
         }

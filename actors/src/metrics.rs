@@ -121,11 +121,15 @@ impl Clockwork {
         self.sequence.store(sequence + 2, Release);
     }
 
-    /// Begins an activity; when the one before it had begun.
+    /// Begins an activity; when the one before it had begun. A wait for room that it interrupts has still been one.
     fn begin(&self, activity: ActivityKind, checkpoint: Option<CheckpointId>) -> (u8, u64) {
         let before = (self.activity.load(Relaxed), self.since_us.load(Relaxed));
         let now_us = self.now_us();
         self.change(|| {
+            if before.0 == index_of(ActivityKind::WaitingForRoom) {
+                let waited_us = now_us.saturating_sub(before.1);
+                self.backpressured_us.store(self.backpressured_us.load(Relaxed) + waited_us, Relaxed);
+            }
             self.activity.store(index_of(activity), Relaxed);
             self.checkpoint.store(checkpoint.map_or(0, |checkpoint| checkpoint.0), Relaxed);
             self.since_us.store(now_us, Relaxed);
@@ -282,14 +286,22 @@ impl TaskCounters {
         result
     }
 
-    /// There is no room downstream from now on.
-    pub(crate) fn begin_waiting_for_room(&self) {
-        self.clockwork.begin(ActivityKind::WaitingForRoom, None);
+    /// There is no room downstream: from now on, or still.
+    pub(crate) fn wait_for_room(&self) {
+        if !self.is_waiting_for_room() {
+            self.clockwork.begin(ActivityKind::WaitingForRoom, None);
+        }
     }
 
     /// There is room again.
     pub(crate) fn end_waiting_for_room(&self) {
-        self.clockwork.end(&self.clockwork.backpressured_us, None);
+        if self.is_waiting_for_room() {
+            self.clockwork.end(&self.clockwork.backpressured_us, None);
+        }
+    }
+
+    fn is_waiting_for_room(&self) -> bool {
+        self.clockwork.activity.load(Relaxed) == index_of(ActivityKind::WaitingForRoom)
     }
 
     /// Takes note of the row that a function panics at. The innermost one stands.
@@ -372,7 +384,7 @@ mod tests {
             move || {
                 while !is_over.load(SeqCst) {
                     counters.work(ActivityKind::Processing, None, || hint::black_box((0..100).sum::<u64>()));
-                    counters.begin_waiting_for_room();
+                    counters.wait_for_room();
                     counters.end_waiting_for_room();
                 }
             }
@@ -386,6 +398,25 @@ mod tests {
         }
         is_over.store(true, SeqCst);
         task.join().unwrap();
+    }
+
+    #[test]
+    fn a_wait_for_room_that_a_command_interrupts_goes_on_and_all_of_it_counts() {
+        let counters = TaskCounters::default();
+        counters.wait_for_room();
+        while counters.read().backpressured_us == 0 {
+            hint::spin_loop();
+        }
+        let before = counters.read().backpressured_us;
+        counters.work(ActivityKind::Committing, None, || {});
+        assert!(counters.read().backpressured_us >= before);
+        assert_eq!(counters.reading().activity, ActivityKind::WaitingForInput);
+        counters.wait_for_room();
+        assert_eq!(counters.reading().activity, ActivityKind::WaitingForRoom);
+        counters.end_waiting_for_room();
+        let ended = counters.read().backpressured_us;
+        counters.end_waiting_for_room();
+        assert_eq!(counters.read().backpressured_us, ended, "nothing is waited for any more");
     }
 
     #[test]

@@ -207,7 +207,7 @@ mod tests {
         let waker = noop_waker();
         assert!(sender.poll_room(&Context::from_waker(&waker)).is_pending());
         assert_eq!(observer.observe(200).blocked_on, [], "it works, and needs no room yet");
-        counters.begin_waiting_for_room();
+        counters.wait_for_room();
         assert_eq!(observer.observe(300).blocked_on, [subtask(2, 0)]);
         assert!(receiver.try_receive().is_some());
         assert_eq!(observer.observe(400).blocked_on, []);

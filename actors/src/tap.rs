@@ -25,8 +25,9 @@ use headwater_core::{
 
 pub(crate) use worker::WorkerTaps;
 
-/// So many samples wait at most, of all subtasks of a vertex together.
+/// So many samples wait at most, of all subtasks of a vertex together, and so many bytes of them.
 const WAITING_MAX: usize = 4_096;
+const WAITING_BYTES_MAX: usize = 2 << 20;
 
 /// What a task shows of a row.
 pub struct TappedRow {
@@ -45,7 +46,7 @@ pub type ShowRow<'a> = dyn FnMut(usize, &Redaction, usize) -> TappedRow + 'a;
 #[derive(Default)]
 pub struct TapPoint {
     is_open: AtomicBool,
-    taps: Mutex<Vec<OpenTap>>,
+    taps: Mutex<Vec<Arc<OpenTap>>>,
     place: Option<Place>,
 }
 
@@ -61,24 +62,25 @@ struct OpenTap {
     id: TapId,
     spec: Arc<TapSpec>,
     waiting: Arc<Waiting>,
-    allowance: Allowance,
+    allowance: Mutex<Allowance>,
 }
 
-/// What was seen and not yet reported.
+/// What was seen and not yet reported, and how many bytes that is.
 #[derive(Default)]
-pub(crate) struct Waiting(Mutex<TapReport>);
+pub(crate) struct Waiting(Mutex<(TapReport, usize)>);
 
 impl Waiting {
     /// Takes everything out.
     pub fn take(&self) -> TapReport {
-        std::mem::take(&mut *lock(&self.0))
+        std::mem::take(&mut *lock(&self.0)).0
     }
 
     fn add(&self, samples: VecDeque<TapSample>, passed: u64) {
-        let mut report = lock(&self.0);
+        let (report, bytes) = &mut *lock(&self.0);
         report.passed += passed;
         for sample in samples {
-            if report.samples.len() < WAITING_MAX {
+            if report.samples.len() < WAITING_MAX && *bytes < WAITING_BYTES_MAX {
+                *bytes += sample.value.json.len();
                 report.samples.push(sample);
             } else {
                 report.lost += 1;
@@ -94,14 +96,17 @@ struct Allowance {
 }
 
 impl Allowance {
-    fn refill(&mut self, per_second: u32) -> usize {
+    /// Of so many rows, how many may be shown.
+    fn take(&mut self, per_second: u32, rows: usize) -> usize {
         let now = Instant::now();
         let earned = now.duration_since(self.at).as_secs_f64() * f64::from(per_second);
         self.at = now;
         // A quarter of a second's at once, so that a busy task's samples come from all of the second.
         let most = (f64::from(per_second) / 4.0).max(1.0);
         self.left = (self.left + earned).min(most);
-        self.left as usize
+        let count = (self.left as usize).min(rows);
+        self.left -= count as f64;
+        count
     }
 }
 
@@ -123,9 +128,10 @@ impl TapPoint {
     pub fn pass(&self, edge: Option<usize>, rows: usize, show: &mut ShowRow<'_>) {
         let Some(place) = &self.place else { return };
         let to = edge.and_then(|edge| place.downstream.get(edge).copied());
-        for tap in lock(&self.taps).iter_mut().filter(|tap| tap.spec.to.is_none() || tap.spec.to == to) {
-            let count = tap.allowance.refill(tap.spec.per_second).min(rows);
-            tap.allowance.left -= count as f64;
+        // Not while they are locked: how a record is shown may be the user's code, and the worker opens and closes taps.
+        let taps = lock(&self.taps).clone();
+        for tap in taps.iter().filter(|tap| tap.spec.to.is_none() || tap.spec.to == to) {
+            let count = lock(&tap.allowance).take(tap.spec.per_second, rows);
             // Evenly from the whole batch.
             let indices = (0..count).map(|index| index * rows / count);
             let samples = indices.map(|row| place.sample(row, to, &tap.spec, show)).collect();
@@ -134,8 +140,8 @@ impl TapPoint {
     }
 
     fn open(&self, id: TapId, spec: Arc<TapSpec>, waiting: Arc<Waiting>) {
-        let allowance = Allowance { left: 1.0, at: Instant::now() };
-        lock(&self.taps).push(OpenTap { id, spec, waiting, allowance });
+        let allowance = Mutex::new(Allowance { left: 1.0, at: Instant::now() });
+        lock(&self.taps).push(Arc::new(OpenTap { id, spec, waiting, allowance }));
         self.is_open.store(true, Relaxed);
     }
 
@@ -235,7 +241,7 @@ mod tests {
         let (point, waiting) = (point(), Arc::new(Waiting::default()));
         point.open(TapId::random(), spec(u32::MAX, None), waiting.clone());
         let mut taken = 0;
-        while lock(&waiting.0).lost == 0 {
+        while lock(&waiting.0).0.lost == 0 {
             point.pass(Some(0), 1_000, &mut numbers);
             taken += 1;
             assert!(taken < 1_000_000, "the buffer has no bound");

@@ -182,9 +182,8 @@ impl Task {
         // What a write leads to, it has reported itself.
         while let Poll::Ready(Some(_)) = self.writes.poll_join_next(context) {}
         if self.output.poll_room(context).is_pending() {
-            if !std::mem::replace(&mut self.is_full, true) {
-                self.counters.begin_waiting_for_room();
-            }
+            self.is_full = true;
+            self.counters.wait_for_room();
             return Poll::Pending;
         }
         if std::mem::take(&mut self.is_full) {
@@ -333,7 +332,9 @@ impl Task {
                 }
             }
             TaskCommand::Measure => {
-                let gauges = self.code.logic().gauges();
+                // It may be the user's code, which may hang; it is no progress.
+                let gauges =
+                    self.work_unless(Doing::Records, |_| true, |code, _| Ok(code.logic().gauges()))?;
                 self.counters.set_gauges(gauges);
             }
             TaskCommand::Cancel => return Ok(Some(TaskEnd::Canceled)),

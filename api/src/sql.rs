@@ -49,7 +49,7 @@ const ROWS_MAX: u64 = 10_000;
 const TIMEOUT_DEFAULT_MS: u64 = 60_000;
 const TIMEOUT_MAX_MS: u64 = 600_000;
 /// Scripts nest; a thread's usual 2 MiB are little for a planner.
-const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = 128 << 20;
 /// Without rows for this long, the client is written to, which tells whether it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 

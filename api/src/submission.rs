@@ -72,6 +72,9 @@ fn invalid(detail: impl Into<String>) -> Problem {
 fn text(fields: &mut Map<String, Value>, field: &str) -> Result<Option<String>, Problem> {
     match fields.remove(field) {
         None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.contains(char::is_control) => {
+            Err(invalid(format!("field `{field}`: expected a text without control characters")))
+        }
         Some(Value::String(text)) if (1..=NAME_CHARS_MAX).contains(&text.chars().count()) => Ok(Some(text)),
         Some(Value::String(text)) => Err(invalid(format!(
             "field `{field}`: expected 1 to {NAME_CHARS_MAX} characters, found {}",

@@ -103,12 +103,13 @@ impl JobStore {
         Ok(self.0.scan(RECORDS)?.into_iter().map(decode).collect())
     }
 
-    /// Forgets a job altogether.
+    /// Forgets a job altogether. What says how far it had come goes behind its record: without that, a job of which a crash left the
+    /// record could be begun anew.
     pub(crate) fn delete(&self, job: JobId) -> Result<(), StoreError> {
         history_store::delete(&*self.0, job)?;
+        self.0.delete(&record_key(job))?;
         self.0.delete(&last_checkpoint_key(job))?;
-        self.0.delete(&next_checkpoint_key(job))?;
-        self.0.delete(&record_key(job))
+        self.0.delete(&next_checkpoint_key(job))
     }
 
     /// The number of the job's next checkpoint, as far as it was promised.

@@ -35,7 +35,7 @@ pub const TAPS_MAX: usize = 16;
 pub const OPEN_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Reports that a reader has not taken yet; a slower one loses some.
-const REPORTS_MAX: usize = 16;
+const REPORTS_MAX: usize = 4;
 
 /// Why there is no tap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +116,7 @@ struct Reader {
     reports: mpsc::Sender<TapReport>,
     /// Records in reports that were not taken in time.
     lost: Arc<AtomicU64>,
+    ends_at: Instant,
 }
 
 impl Taps {
@@ -143,18 +144,21 @@ impl DispatcherHandle {
         let services = Arc::clone(self.services());
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
         let (id, lost) = (TapId::random(), Arc::new(AtomicU64::new(0)));
+        let ends_at = Instant::now() + OPEN_MAX;
         {
             let mut taps = lock(&services.taps.0);
+            // A client that does not read keeps its connection, and what belongs to it, for longer.
+            taps.retain(|_, reader| Instant::now() < reader.ends_at);
             if taps.len() >= TAPS_MAX {
                 return Err(TapError::TooMany);
             }
-            taps.insert(id, Reader { reports: sender, lost: lost.clone() });
+            taps.insert(id, Reader { reports: sender, lost: lost.clone(), ends_at });
         }
         let ends_at_ms = services.clock.now_ms().saturating_add(OPEN_MAX.as_millis() as i64);
         let spec = TapSpec { vertex, to, per_second, bytes_max, redaction, ends_at_ms };
         services.worker.send(ToWorker::Tap { job, tap: id, spec });
         let changes = services.changes.subscribe();
-        Ok(Tap { id, services, cell, reports, lost, changes, ends_at: Instant::now() + OPEN_MAX })
+        Ok(Tap { id, services, cell, reports, lost, changes, ends_at })
     }
 }
 

@@ -142,7 +142,9 @@ impl AccessPolicy {
         let is_allowed = allowed.iter().any(|pattern| {
             let (wanted, wanted_port) = match pattern.rsplit_once(':') {
                 Some((wanted, digits)) if !wanted.contains(':') || wanted.ends_with(']') => {
-                    (wanted, digits.parse::<u16>().ok())
+                    // What is no port allows none, rather than all.
+                    let Ok(port) = digits.parse::<u16>() else { return false };
+                    (wanted, Some(port))
                 }
                 _ => (pattern.as_str(), None),
             };

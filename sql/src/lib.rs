@@ -7,6 +7,7 @@ pub mod batch;
 pub mod catalog;
 pub mod compact;
 pub mod connectors;
+pub mod deep;
 pub mod error;
 pub mod explain;
 pub mod formats;

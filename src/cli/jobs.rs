@@ -8,6 +8,7 @@ use headwater_stream::ProgramRegistry;
 use serde_json::{Map, Value, json};
 
 use super::{client::Client, verify};
+use crate::logging::render::printable;
 
 /// How often an attached `run` asks how its job is.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -107,7 +108,7 @@ pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Resu
     }
     let job = loop {
         let job = client.get(&format!("/jobs/{id}"))?;
-        if matches!(text(&job, "state"), "FINISHED" | "FAILED" | "CANCELED") {
+        if matches!(text(&job, "state").as_str(), "FINISHED" | "FAILED" | "CANCELED") {
             break job;
         }
         sleep(POLL_INTERVAL);
@@ -238,8 +239,8 @@ fn print_summary(job: &Value) {
         job["restarts"],
         text(job, "name")
     );
-    if let Some(failure) = job["failure"].as_str() {
-        println!("  failed of: {failure}");
+    if job["failure"].is_string() {
+        println!("  failed of: {}", text(job, "failure"));
     }
 }
 
@@ -256,8 +257,9 @@ fn id(args: &ArgMatches) -> &str {
     args.get_one::<String>("id").expect("is required")
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_default()
+/// A text for a terminal: names and messages may be someone else's.
+fn text(value: &Value, field: &str) -> String {
+    printable(value[field].as_str().unwrap_or_default())
 }
 
 fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {

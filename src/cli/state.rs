@@ -7,6 +7,7 @@ use headwater_api::dto::{JobState, StateEntries, StateEntry};
 use headwater_core::shown::Json;
 
 use super::client::{Client, Query};
+use crate::logging::render::printable;
 
 /// How many entries are asked for at once.
 const PAGE: usize = 200;
@@ -70,7 +71,7 @@ fn print_states(states: &JobState) {
     let kept = states.checkpoints.iter().map(|checkpoint| checkpoint.id.to_string()).collect::<Vec<_>>();
     println!("checkpoint {} (kept: {})", states.checkpoint, kept.join(", "));
     for vertex in &states.vertices {
-        println!("\n{} {}", vertex.vertex, vertex.name);
+        println!("\n{} {}", vertex.vertex, printable(&vertex.name));
         for state in &vertex.states {
             print!("  {:<24} {}", state.name, state.kind);
             if let (Some(key), Some(value)) = (&state.key_type, &state.value_type) {

@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 use headwater_api::dto;
 
 use super::client::Client;
+use crate::logging::render::printable;
 
 pub(super) fn command(id: &Arg, server: &Arg, json: &Arg) -> Command {
     Command::new("why").about("Say what holds a job back, and what it last recovered from").args([
@@ -29,7 +30,7 @@ pub(super) fn why(args: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 fn print(finding: &dto::Finding) {
-    println!("{:<9} {:<20} {}", finding.severity, finding.kind, finding.sentence);
+    println!("{:<9} {:<20} {}", finding.severity, finding.kind, printable(&finding.sentence));
     if let Some(advice) = &finding.advice {
         println!("{:<30} -> {advice}", "");
     }

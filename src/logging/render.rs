@@ -41,7 +41,7 @@ fn shown(value: &Value) -> String {
 
 /// Line breaks stay; what else would move the cursor or colour the terminal, such as in a record that could not be decoded, is
 /// shown as an escape.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escaped = |c: char| match c {
         '\n' | '\t' => c.to_string(),
         c if c.is_control() => c.escape_default().to_string(),

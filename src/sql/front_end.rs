@@ -9,6 +9,7 @@ use headwater_core::{
     options::JobOptions,
 };
 use headwater_sql::{
+    deep::on_deep_stack,
     error::SqlError,
     parser::{Explain, Statement, StatementKind, parse_script},
     preview::{self, ShownRow},
@@ -20,9 +21,13 @@ pub(crate) struct FrontEnd;
 
 impl SqlFrontEnd for FrontEnd {
     fn validate(&self, script: &str) -> Result<Vec<SqlStatement>, SqlFault> {
-        let mut session = Session::new(JobOptions::default());
-        let statements = parse_script(script).map_err(fault)?;
-        statements.iter().map(|statement| validated(&mut session, statement).map_err(fault)).collect()
+        let validate = || {
+            let mut session = Session::new(JobOptions::default());
+            let statements = parse_script(script).map_err(fault)?;
+            statements.iter().map(|statement| validated(&mut session, statement).map_err(fault)).collect()
+        };
+        let no_thread = |error| fault(SqlError::new(format!("no thread to plan the script in: {error}")));
+        on_deep_stack(validate).map_err(no_thread)?
     }
 
     fn fault_of_job(&self, spec: &JobSpec) -> Option<SqlFault> {

@@ -299,7 +299,7 @@ impl Actor {
             name: actor.name.clone(),
             state: actor.state.to_owned(),
             restarts: actor.restarts,
-            last_failure: actor.last_failure.clone(),
+            last_failure: actor.last_failure.as_deref().map(|failure| hide_options(failure).into()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_coordinator::view;
-use headwater_core::time::TimestampMs;
+use headwater_core::{secret::hide_options, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -178,7 +178,7 @@ impl JobSummary {
                 .filter(|(_, count)| *count > 0)
                 .map(|(state, count)| (state.as_str().to_owned(), *count))
                 .collect(),
-            failure: job.failure.clone(),
+            failure: job.failure.as_deref().map(|failure| hide_options(failure).into()),
         }
     }
 }

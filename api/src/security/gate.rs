@@ -96,7 +96,7 @@ impl Gate {
         Ok(session.and_then(|hash| tokens.by_hash(&hash)).map(identity_of))
     }
 
-    /// Whose token it is. Who has been wrong too often has to wait.
+    /// Whose token it is. Who has been wrong too often has to wait before he may be wrong again.
     pub(super) fn verify(&self, request: &HttpRequest, token: &str) -> Result<Token, Problem> {
         let Authentication::Tokens(tokens) = &self.authentication else {
             return Err(Problem::new(
@@ -104,18 +104,20 @@ impl Gate {
                 "this server has no tokens: no login is needed",
             ));
         };
+        // Before anything else: whoever guesses from the same address, as behind a proxy, must not lock the others out.
+        if let Some(token) = tokens.by_hash(&hash_of(token)) {
+            return Ok(token);
+        }
         let peer = peer_of(request);
         if let Some(wait) = peer.and_then(|peer| self.failures.wait(peer)) {
             let detail = format!("too many wrong tokens from this address: wait {} s", wait.as_secs() + 1);
             return Err(Problem::new(ProblemKind::TooManyLogins, detail));
         }
-        tokens.by_hash(&hash_of(token)).ok_or_else(|| {
-            if let Some(peer) = peer {
-                self.failures.add(peer);
-            }
-            Problem::new(ProblemKind::WrongToken, "the token is not one of this server's")
-                .hint("`headwater token create NAME` on the server makes one")
-        })
+        if let Some(peer) = peer {
+            self.failures.add(peer);
+        }
+        Err(Problem::new(ProblemKind::WrongToken, "the token is not one of this server's")
+            .hint("`headwater token create NAME` on the server makes one"))
     }
 
     /// What will be written down of a request if it comes to that.

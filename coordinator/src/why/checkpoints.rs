@@ -1,5 +1,7 @@
 //! What checkpoints wait for, and what they fail of.
 
+use std::collections::BTreeMap;
+
 use headwater_core::{
     checkpoint::CheckpointFailure,
     execution::{ActivityKind, ExecutionState},
@@ -82,8 +84,11 @@ fn usual_ms(checkpoints: &[CheckpointView]) -> i64 {
 /// Of those that have not acknowledged, the one that none of them has to wait for anymore.
 fn culprit<'a>(evidence: &Evidence<'a>, checkpoint: &CheckpointView) -> Option<&'a SubtaskView> {
     let writing = |id: &&SubtaskId| evidence.is_writing(**id, checkpoint.id);
-    let ends = || checkpoint.awaited.iter().filter_map(|id| evidence.chain(*id).last().copied());
-    let most_waited_for = ends().max_by_key(|end| ends().filter(|other| other == end).count());
+    let mut waiting_for: BTreeMap<SubtaskId, usize> = BTreeMap::new();
+    for end in checkpoint.awaited.iter().filter_map(|id| evidence.chain(*id).last().copied()) {
+        *waiting_for.entry(end).or_default() += 1;
+    }
+    let most_waited_for = waiting_for.into_iter().max_by_key(|(_, count)| *count).map(|(end, _)| end);
     let writes = checkpoint.awaited.iter().find(writing).copied();
     writes.or(most_waited_for).and_then(|id| evidence.subtask(id))
 }

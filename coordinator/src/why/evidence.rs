@@ -21,6 +21,8 @@ pub(super) struct Evidence<'a> {
     pub(super) exceptions: &'a [ExceptionView],
     pub(super) now_ms: TimestampMs,
     subtasks: BTreeMap<SubtaskId, &'a SubtaskView>,
+    /// By upstream, then by downstream subtask: the records in the channels from one to the other.
+    queued: BTreeMap<SubtaskId, BTreeMap<SubtaskId, u64>>,
 }
 
 impl<'a> Evidence<'a> {
@@ -31,7 +33,14 @@ impl<'a> Evidence<'a> {
         now_ms: TimestampMs,
     ) -> Self {
         let subtasks = job.vertices.iter().flatten().map(|view| (view.subtask, view)).collect();
-        Self { job, checkpoints, exceptions, now_ms, subtasks }
+        let mut queued: BTreeMap<SubtaskId, BTreeMap<SubtaskId, u64>> = BTreeMap::new();
+        for view in job.vertices.iter().flatten() {
+            for input in &view.metrics.inputs {
+                let most = queued.entry(input.from).or_default().entry(view.subtask).or_default();
+                *most = input.queued_records.max(*most);
+            }
+        }
+        Self { job, checkpoints, exceptions, now_ms, subtasks, queued }
     }
 
     pub(super) fn subtasks(&self) -> impl Iterator<Item = &'a SubtaskView> {
@@ -136,24 +145,14 @@ impl<'a> Evidence<'a> {
         if !is_held_up {
             return None;
         }
-        let queued_at = |downstream: &SubtaskId| {
-            let inputs = self.subtask(*downstream).map(|view| view.metrics.inputs.as_slice());
-            let from_here = inputs.into_iter().flatten().filter(|input| input.from == id);
-            from_here.map(|input| input.queued_records).max().unwrap_or(0)
-        };
+        let queued = self.queued.get(&id);
+        let queued_at = |to: &SubtaskId| queued.and_then(|queued| queued.get(to)).copied().unwrap_or(0);
         let blocked_on = subtask.metrics.blocked_on.iter().copied().max_by_key(queued_at);
         // At this very moment there may be room.
         blocked_on.or_else(|| {
-            let fullest = self.downstream(id).into_iter().max_by_key(queued_at);
-            fullest.filter(|downstream| queued_at(downstream) > 0)
+            let fullest = queued?.iter().max_by_key(|(_, records)| **records);
+            fullest.filter(|(_, records)| **records > 0).map(|(to, _)| *to)
         })
-    }
-
-    fn downstream(&self, id: SubtaskId) -> Vec<SubtaskId> {
-        let graph = &self.job.graph;
-        let edges = graph.edges.iter().filter(|edge| edge.from == id.vertex);
-        let channels = edges.flat_map(|edge| graph.channels(edge));
-        channels.filter(|(from, _)| *from == id).map(|(_, to)| to).collect()
     }
 
     pub(super) fn last_completed(&self) -> Option<&'a CheckpointView> {

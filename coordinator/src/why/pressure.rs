@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_core::{
+    execution::ExecutionState,
     graph::{Partitioning, VertexKind},
     ids::SubtaskId,
 };
@@ -115,13 +116,24 @@ fn advice(evidence: &Evidence<'_>, subtask: &SubtaskView, shares_its_thread: boo
 
 fn siblings<'a>(evidence: &Evidence<'a>, subtask: &SubtaskView) -> Vec<&'a SubtaskView> {
     let id = subtask.subtask;
-    let is_sibling =
-        |other: &&SubtaskView| other.subtask.vertex == id.vertex && other.subtask.index != id.index;
+    let is_sibling = |other: &&SubtaskView| {
+        other.subtask.vertex == id.vertex
+            && other.subtask.index != id.index
+            && other.state == ExecutionState::Running
+    };
     evidence.live().filter(is_sibling).collect()
 }
 
 /// Whether a subtask that has much to do gets several times what its siblings get.
 fn is_skewed(evidence: &Evidence<'_>, subtask: &SubtaskView) -> bool {
+    let recent = evidence.recent(subtask);
+    // What sources have to read is not dealt out.
+    if recent.busy_share < BUSY_MIN
+        || recent.records_in_per_second <= 0.0
+        || evidence.kind(subtask.subtask.vertex) == VertexKind::Source
+    {
+        return false;
+    }
     let siblings = siblings(evidence, subtask);
     if siblings.is_empty() {
         return false;
@@ -129,9 +141,7 @@ fn is_skewed(evidence: &Evidence<'_>, subtask: &SubtaskView) -> bool {
     let mean = |of: fn(&crate::view::Recent) -> f64| {
         siblings.iter().map(|sibling| of(&evidence.recent(sibling))).sum::<f64>() / siblings.len() as f64
     };
-    let recent = evidence.recent(subtask);
-    recent.busy_share >= BUSY_MIN
-        && recent.busy_share >= SKEW * mean(|recent| recent.busy_share)
+    recent.busy_share >= SKEW * mean(|recent| recent.busy_share)
         && recent.records_in_per_second >= SKEW * mean(|recent| recent.records_in_per_second)
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::types;
 
-/// How many operators may follow each other in one expression: the tree leans to the left, and is as deep.
+/// How many operators may follow each other in one expression, parentheses included: the tree leans to the left, and is as deep.
 const CHAIN_MAX: usize = 1_000;
 
 /// The function that casts to strings; not one of Flink's, but what `CAST(x AS STRING)` becomes.
@@ -159,6 +159,7 @@ fn left_operand(expr: &Expr) -> Option<&Expr> {
         | Expr::IsNormalized { expr, .. }
         | Expr::Collate { expr, .. }
         | Expr::UnaryOp { expr, .. }
+        | Expr::Nested(expr)
         | Expr::Cast { expr, .. } => Some(expr),
         Expr::AtTimeZone { timestamp, .. } => Some(timestamp),
         Expr::AnyOp { left, .. } | Expr::AllOp { left, .. } => Some(left),

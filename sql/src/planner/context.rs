@@ -10,7 +10,7 @@ use std::{
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::{
-    common::{DFSchema, Result, TableReference, config::ConfigOptions},
+    common::{DFSchema, Result, TableReference, config::ConfigOptions, tree_node::TreeNodeRecursion},
     execution::{SessionState, SessionStateBuilder},
     logical_expr::{
         AggregateUDF, Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder, ScalarUDF,
@@ -46,6 +46,12 @@ use crate::{
 /// What DataFusion has of functions and of ways to write expressions.
 static DEFAULTS: LazyLock<SessionState> =
     LazyLock::new(|| SessionStateBuilder::new().with_default_features().build());
+
+/// How deep views may stand in views.
+const VIEWS_DEPTH_MAX: usize = 32;
+
+/// How many nodes the plan of a query may have.
+const PLAN_NODES_MAX: usize = 10_000;
 
 /// The rows of a connector, as they come.
 pub struct RawTable {
@@ -137,6 +143,7 @@ impl<'a> Context<'a> {
         let mut query = Box::new(query.clone());
         names::make_distinct(&mut query);
         let plan = self.planner().sql_statement_to_plan(Statement::Query(query))?;
+        check_size(&plan)?;
         unnest::attach(literals::of_plan(plan)?)
     }
 
@@ -211,6 +218,11 @@ impl<'a> Context<'a> {
         if self.open_views.borrow().iter().any(|open| open == name) {
             return Err(refused(SqlError::new(format!("the view `{name}` is defined by itself"))));
         }
+        if self.open_views.borrow().len() >= VIEWS_DEPTH_MAX {
+            let message =
+                format!("views stand in views, more than {VIEWS_DEPTH_MAX} deep: `{name}` is one too many");
+            return Err(refused(SqlError::new(message)));
+        }
         self.open_views.borrow_mut().push(name.to_owned());
         let plan = self.plan(&view.query);
         self.open_views.borrow_mut().pop();
@@ -232,6 +244,22 @@ impl<'a> Context<'a> {
         let mut hints = Hints(&mut self.hints);
         let _ = query.visit(&mut hints);
     }
+}
+
+/// Refuses a plan that would take for ever: whoever names a view or a WITH query twice has it planned twice, also within others.
+fn check_size(plan: &LogicalPlan) -> Result<()> {
+    let mut nodes = 0;
+    plan.apply_with_subqueries(|_| {
+        nodes += 1;
+        Ok(if nodes > PLAN_NODES_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if nodes > PLAN_NODES_MAX {
+        let message = format!(
+            "the query has more than {PLAN_NODES_MAX} steps, with all that its views and WITH queries stand for"
+        );
+        return Err(refused(SqlError::new(message)));
+    }
+    Ok(())
 }
 
 /// Collects the options of hints.

@@ -7,6 +7,7 @@ use headwater_core::options::JobOptions;
 use super::{Outcome, Session};
 use crate::{
     connectors::{Accepts, TableSink},
+    deep::on_deep_stack,
     error::SqlError,
     parser::{Statement, StatementKind, parse_script},
     planner::{self, PhysicalPlanner},
@@ -25,6 +26,11 @@ pub struct Compiled {
 
 /// Compiles the script of a job: its last statement is what the job runs.
 pub fn compile_job(script: &str, options: &JobOptions) -> Result<Compiled, SqlError> {
+    on_deep_stack(|| compile_here(script, options))
+        .map_err(|error| SqlError::new(format!("no thread to plan the job in: {error}")))?
+}
+
+fn compile_here(script: &str, options: &JobOptions) -> Result<Compiled, SqlError> {
     let (mut session, last) = replay(script, options)?;
     let inserts = match &last.kind {
         StatementKind::Insert(insert) => vec![(**insert).clone()],

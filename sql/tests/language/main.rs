@@ -1,5 +1,6 @@
 //! What Flink's SQL has, statement by statement: each query with the rows that are left when all its changes are applied.
 
+mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
 mod create_as;
