@@ -10,6 +10,7 @@ use std::{
             fence,
         },
     },
+    thread,
     time::Instant,
 };
 
@@ -22,7 +23,9 @@ use headwater_core::{
 const NEVER: i64 = i64::MIN;
 
 /// How often a reader looks again if the task changes its activity meanwhile. One that changes that fast is alive.
-const READS_MAX: u32 = 100;
+const READS_MAX: u32 = 10_000;
+/// How many of these without letting others run.
+const SPINS_MAX: u32 = 100;
 
 const ACTIVITIES: [ActivityKind; 7] = [
     ActivityKind::Opening,
@@ -163,7 +166,12 @@ impl Clockwork {
             let is_whole = sequence.is_multiple_of(2) && self.sequence.load(Relaxed) == sequence;
             if !is_whole && tries < READS_MAX {
                 tries += 1;
-                hint::spin_loop();
+                // It may have been put off the processor in the middle of a change.
+                if tries > SPINS_MAX {
+                    thread::yield_now()
+                } else {
+                    hint::spin_loop()
+                }
                 continue;
             }
             let lasts_us = running_us.saturating_sub(since_us);
@@ -365,12 +373,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicBool, Ordering::SeqCst},
-        },
-        thread,
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
     };
 
     use super::*;
