@@ -133,12 +133,13 @@ fn an_operator_that_does_not_return_is_the_first_to_be_named() {
 
 #[test]
 fn a_checkpoint_that_is_stuck_behind_records_names_the_one_that_has_to_work_through_them() {
-    let feed = Feed::new(1);
-    feed.send_untimed(0, 0..200_000u64);
+    // The other partition's subtask has a thread of its own, and so fills its channel while the sink works.
+    let feed = Feed::new(2);
+    feed.send_untimed(1, 0..200_000u64);
     with_server(async |test| {
         let job = test
             .submit(|env| {
-                env.enable_checkpointing(50);
+                env.set_parallelism(2).enable_checkpointing(50);
                 env.from_source("Feed", feed.clone())
                     .rebalance(1)
                     .sink_to("Slow", SlowSink(Duration::from_millis(400)));

@@ -10,9 +10,7 @@ use serde_json::Value;
 pub struct History {
     /// How many processes there were.
     lives: u32,
-    /// The greatest checkpoint id of earlier processes.
-    ids_of_earlier_lives_max: u64,
-    /// When each checkpoint of this process was triggered.
+    /// When each checkpoint was triggered, in whatever process.
     triggered_at_ms: BTreeMap<u64, i64>,
     completed: BTreeSet<u64>,
     /// The server lists the newest checkpoints only: how an older one ended may have gone unseen.
@@ -28,8 +26,6 @@ impl History {
     /// A new process begins; its attempts are counted anew.
     pub fn begin_life(&mut self) {
         self.lives += 1;
-        let ids = std::mem::take(&mut self.triggered_at_ms).into_keys();
-        self.ids_of_earlier_lives_max = ids.chain([self.ids_of_earlier_lives_max]).max().unwrap_or(0);
         self.attempts.clear();
         self.exceptions.clear();
     }
@@ -70,13 +66,16 @@ impl History {
     fn observe_checkpoint(&mut self, checkpoint: &Value) -> anyhow::Result<()> {
         let id = checkpoint["id"].as_u64().unwrap_or(0);
         let triggered_at_ms = checkpoint["triggered_at_ms"].as_i64().unwrap_or(0);
-        ensure!(
-            id > self.ids_of_earlier_lives_max,
-            "checkpoint id {id} is used again: an earlier process had got to {}",
-            self.ids_of_earlier_lives_max
-        );
         let known = *self.triggered_at_ms.entry(id).or_insert(triggered_at_ms);
         ensure!(known == triggered_at_ms, "checkpoint id {id} was used twice");
+        // An earlier process may have triggered it unseen, but then before those with greater ids.
+        let later = self.triggered_at_ms.range(id + 1..).next();
+        let earlier = self.triggered_at_ms.range(..id).next_back();
+        ensure!(
+            later.is_none_or(|(_, at_ms)| triggered_at_ms <= *at_ms)
+                && earlier.is_none_or(|(_, at_ms)| *at_ms <= triggered_at_ms),
+            "checkpoint id {id} is used again: it was triggered between {earlier:?} and {later:?} at {triggered_at_ms}"
+        );
         if text(checkpoint, "status") == "COMPLETED" {
             self.completed.insert(id);
         }
@@ -148,7 +147,11 @@ mod tests {
         let (job, checkpoints) = seen(&[1, 2, 3], 3);
         history.observe(&job, &checkpoints, &json!({})).unwrap();
         history.begin_life();
-        let (_, reused) = seen(&[3], 3);
+        assert!(
+            history.observe(&job, &checkpoints, &json!({})).is_ok(),
+            "a process tells of those before it"
+        );
+        let reused = json!({"checkpoints": [{"id": 3, "status": "COMPLETED", "triggered_at_ms": 99}]});
         assert!(history.observe(&job, &reused, &json!({})).is_err());
         let (lost, later) = seen(&[4], 2);
         assert!(history.observe(&lost, &later, &json!({})).is_err());

@@ -11,10 +11,12 @@ use serde_json::Value;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LogQuery {
     /// Only lines of this level and worse ones: `error`, `warn`, `info`, `debug` or `trace`.
+    #[schemars(regex(pattern = "^(error|warn|info|debug|trace)$"))]
     pub level: Option<String>,
     /// Only lines that belong to this job.
     pub job: Option<String>,
     /// Lines at most, from 1 to 10,000; 200 if it is not given. A stream begins with so many.
+    #[schemars(range(min = 1, max = 10_000))]
     pub limit: Option<u32>,
     /// Only lines behind this one, by `seq`, oldest first; without it the newest are given.
     pub after: Option<u64>,

@@ -12,6 +12,7 @@ pub struct MetricQuery {
     /// The end; now, or when the job ended, if it is not given.
     pub to_ms: Option<TimestampMs>,
     /// Steps at most, from 1 to 10,000; 300 if it is not given.
+    #[schemars(range(min = 1, max = 10_000))]
     pub points: Option<u32>,
     /// Only this vertex.
     pub vertex: Option<String>,

