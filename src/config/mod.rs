@@ -1,7 +1,7 @@
 //! The configuration: what is set where, and what holds in the end.
 //!
 //! A value comes from the file `headwater.toml`, the environment or the command line, in this order; what is later holds. Every
-//! key is in one [table](table), and whatever is not there is refused.
+//! key is in one [table], and whatever is not there is refused.
 
 pub mod docs;
 mod file;

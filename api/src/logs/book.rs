@@ -37,7 +37,7 @@ pub struct NewLine {
 /// Which lines are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct LogFilter {
-    /// How bad at least, as [`severity`]; `None` is any.
+    /// How bad at least, as levels are ordered by `severity`; `None` is any.
     pub severity: Option<u8>,
     /// Only this job's.
     pub job: Option<String>,

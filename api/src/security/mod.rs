@@ -1,7 +1,7 @@
 //! Who may do what on this server, and what keeps other sites' pages away from it.
 //!
 //! On loopback whoever can open a connection is trusted, unless tokens are asked for; a server that others reach needs
-//! [tokens], each in a [role](Role). A program sends its token with each request (`Authorization: Bearer`), the page
+//! tokens, each in a [role](Role). A program sends its token with each request (`Authorization: Bearer`), the page
 //! logs in once and has a cookie then.
 //!
 //! A browser runs other people's pages, too. Hence: the `Host` must be one of ours (a page whose name was rebound to 127.0.0.1
