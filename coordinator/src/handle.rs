@@ -32,7 +32,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DispatcherError {
     /// No such job.
-    #[error("no job has the id `{0}`: `GET /api/v1/jobs` lists them")]
+    #[error("no job has the id `{0}`")]
     UnknownJob(String),
     /// The submission cannot be planned.
     #[error(transparent)]

@@ -73,7 +73,8 @@ pub(super) fn answer(config: &HistoryConfig, source: Source, query: &Query) -> i
 
     let mut bounded_step_ms = None;
     let mut folded = BTreeMap::<SeriesKey, (Unit, Fold, BTreeMap<TimestampMs, Folded>)>::new();
-    for table in chosen.filter_map(|file| file.read(fs)) {
+    for file in chosen {
+        let Some(table) = file.read(fs)? else { continue };
         let wanted: Vec<(usize, &SeriesKey)> =
             table.series.iter().enumerate().filter(|(_, key)| query.wants(key)).collect();
         // The first table tells about how many series there are.

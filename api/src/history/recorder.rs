@@ -54,23 +54,24 @@ impl File {
         chunk_of(self.at_ms)
     }
 
-    /// What is in it. A damaged file is put aside, so that it is told of once.
-    pub(super) fn read(&self, fs: &dyn FileSystem) -> Option<Table> {
+    /// What is in it. A damaged file is put aside, so that it is told of once; one that cannot be read now may be read later.
+    pub(super) fn read(&self, fs: &dyn FileSystem) -> io::Result<Option<Table>> {
         let read = match self.kind {
             Kind::Fine => read_fine(fs, &self.path),
             Kind::Coarse => read_coarse(fs, &self.path),
         };
         match read {
-            Ok(table) => Some(table),
+            Ok(table) => Ok(Some(table)),
             // Removed by age since the folder was listed.
-            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(ReadError::Io(error)) => Err(error),
+            Err(ReadError::Damaged(error)) => {
                 let path = self.path.display();
                 tracing::warn!(%path, %error, "a file of the metric history is damaged: what it held is left out");
                 if let Err(error) = fs.rename(&self.path, &self.path.with_extension("damaged")) {
                     tracing::warn!(%path, %error, "and it cannot be renamed");
                 }
-                None
+                Ok(None)
             }
         }
     }
@@ -157,7 +158,11 @@ impl Recorder {
             self.config.fs.remove_file(&path)?;
         }
         let mut file = self.config.fs.create_new(&path)?;
-        file.write_all(&encode_series(&row.keys(source))?)?;
+        if let Err(error) = encode_series(&row.keys(source)).and_then(|series| file.write_all(&series)) {
+            // On a full disk there would be one for each second.
+            let _ = self.config.fs.remove_file(&path);
+            return Err(error);
+        }
         Ok(Writer { file, vertices: row.vertices.clone() })
     }
 
@@ -172,6 +177,7 @@ impl Recorder {
     fn try_tidy(&self, sample: &Sample) -> io::Result<()> {
         let fs = self.config.fs.as_ref();
         let mut kept = Vec::new();
+        let mut folded = Ok(());
         for entry in fs.list(&self.config.folder)?.iter().filter(|entry| entry.is_folder) {
             let folder = self.config.folder.join(&entry.name);
             let is_known = match Source::parse(&entry.name) {
@@ -183,8 +189,9 @@ impl Recorder {
                 fs.remove_folder(&folder)?;
                 continue;
             }
+            // Even if nothing can be written, what is too old goes.
             if let Some(source) = Source::parse(&entry.name) {
-                fold_finished(fs, source, &folder, sample.at_ms)?;
+                folded = folded.and(fold_finished(fs, source, &folder, sample.at_ms));
             }
             kept.extend(remove_old(fs, &folder, sample.at_ms)?);
         }
@@ -197,7 +204,7 @@ impl Recorder {
             fs.remove_file(&file.path)?;
             bytes -= file.bytes;
         }
-        Ok(())
+        folded
     }
 }
 
@@ -209,7 +216,8 @@ fn fold_finished(fs: &dyn FileSystem, source: Source, folder: &Path, now_ms: Tim
     chunks.dedup();
     for chunk in chunks.into_iter().filter(|chunk| *chunk < chunk_of(now_ms) && !is_folded(*chunk)) {
         let of_chunk = files.iter().filter(|file| file.kind == Kind::Fine && file.chunk() == chunk);
-        let folded = fold(source, of_chunk.filter_map(|file| file.read(fs)));
+        let tables: Vec<Option<Table>> = of_chunk.map(|file| file.read(fs)).collect::<io::Result<_>>()?;
+        let folded = fold(source, tables.into_iter().flatten());
         if !folded.rows.is_empty() {
             write_whole(fs, &folder.join(format!("{chunk}.coarse")), &encode_coarse(&folded)?)?;
         }

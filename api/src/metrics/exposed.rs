@@ -48,9 +48,9 @@ fn milliseconds(share: f64) -> f64 {
     share * 1_000.0
 }
 
-/// Below `flink_taskmanager_job_task_`, with the labels of a subtask.
-pub(super) fn task<'a>() -> Vec<Metric<Task<'a>>> {
-    vec![
+/// What Flink tells of a task and of its operators alike.
+fn records<'a>() -> [Metric<Task<'a>>; 4] {
+    [
         metric("numRecordsIn", "records that the current attempt took in", |task| {
             Some(task.view.metrics.records_in as f64)
         }),
@@ -61,6 +61,12 @@ pub(super) fn task<'a>() -> Vec<Metric<Task<'a>>> {
         metric("numRecordsOutPerSecond", "records given out per second", |task| {
             Some(task.rates?.records_out)
         }),
+    ]
+}
+
+/// Below `flink_taskmanager_job_task_`, with the labels of a subtask.
+pub(super) fn task<'a>() -> Vec<Metric<Task<'a>>> {
+    let mut metrics: Vec<Metric<Task<'a>>> = vec![
         metric("busyTimeMsPerSecond", "milliseconds of work per second", |task| {
             Some(milliseconds(task.rates?.busy))
         }),
@@ -102,23 +108,15 @@ pub(super) fn task<'a>() -> Vec<Metric<Task<'a>>> {
             "the watermark, in milliseconds since 1970; not shown before the first",
             |task| Some(task.view.metrics.watermark_ms? as f64),
         ),
-    ]
+    ];
+    metrics.extend(records());
+    metrics
 }
 
 /// Below `flink_taskmanager_job_task_operator_`, with the labels of a subtask and of its operator, which is the whole
 /// chain.
 pub(super) fn operator<'a>() -> Vec<Metric<Task<'a>>> {
-    vec![
-        metric("numRecordsIn", "records that the current attempt took in", |task| {
-            Some(task.view.metrics.records_in as f64)
-        }),
-        metric("numRecordsOut", "records that the current attempt gave out", |task| {
-            Some(task.view.metrics.records_out as f64)
-        }),
-        metric("numRecordsInPerSecond", "records taken in per second", |task| Some(task.rates?.records_in)),
-        metric("numRecordsOutPerSecond", "records given out per second", |task| {
-            Some(task.rates?.records_out)
-        }),
+    let mut metrics: Vec<Metric<Task<'a>>> = vec![
         metric(
             "currentOutputWatermark",
             "the watermark, in milliseconds since 1970; not shown before the first",
@@ -136,7 +134,9 @@ pub(super) fn operator<'a>() -> Vec<Metric<Task<'a>>> {
         metric("numRecordsInErrors", "records that a source could not decode", |task| {
             (task.vertex.kind == VertexKind::Source).then_some(task.view.metrics.malformed_records as f64)
         }),
-    ]
+    ];
+    metrics.extend(records());
+    metrics
 }
 
 /// Below `headwater_task_`, with the labels of a subtask: what Flink has no name for.

@@ -111,7 +111,7 @@ impl Window {
         for job in &snapshot.jobs {
             let id = job.details.summary.id;
             let mut counts = self.checkpoints.remove(&id).unwrap_or_default();
-            counts.add(job);
+            counts.add(job, snapshot.overview.started_at_ms);
             checkpoints.insert(id, counts);
             for subtask in job.details.vertices.iter().flatten() {
                 let key = (id, subtask.subtask);
@@ -166,13 +166,15 @@ impl Window {
 }
 
 impl CheckpointCounts {
-    fn add(&mut self, job: &JobSnapshot) {
+    /// What ended in the processes before is known, too, and does not count.
+    fn add(&mut self, job: &JobSnapshot, started_at_ms: TimestampMs) {
         let last_ended = self.last_ended;
         for checkpoint in job.checkpoints.iter().rev().filter(|checkpoint| Some(checkpoint.id) > last_ended) {
+            let counts = u64::from(checkpoint.triggered_at_ms >= started_at_ms);
             match &checkpoint.status {
                 CheckpointStatus::InProgress => continue,
-                CheckpointStatus::Completed => self.completed += 1,
-                CheckpointStatus::Failed(_) => self.failed += 1,
+                CheckpointStatus::Completed => self.completed += counts,
+                CheckpointStatus::Failed(_) => self.failed += counts,
             }
             self.last_ended = Some(checkpoint.id);
         }

@@ -108,18 +108,16 @@ fn held_back(evidence: &Evidence<'_>) -> Option<Finding> {
 }
 
 fn late(evidence: &Evidence<'_>) -> Option<Finding> {
-    let of = |subtask: &SubtaskView| evidence.recent(subtask).late_records;
-    let worst = evidence.live().max_by_key(|subtask| of(subtask)).filter(|subtask| of(subtask) > 0)?;
-    let in_minute: u64 = evidence.live().map(of).sum();
-    let in_all: u64 = evidence.live().map(|subtask| subtask.metrics.late_records).sum();
+    let (worst, in_minute, in_all) =
+        evidence.counted(|recent| recent.late_records, |metrics| metrics.late_records)?;
     let sentence = format!(
         "{} came after their windows had fired in the last minute, most at {}; {in_all} since the tasks were started",
         plural(in_minute as usize, "record"),
-        evidence.name(worst.subtask)
+        evidence.name(worst)
     );
     Some(
         Finding::new(FindingKind::LateRecords, Severity::Warning, sentence)
-            .subtask(worst.subtask)
+            .subtask(worst)
             .number("late_records_per_minute", in_minute as f64)
             .number("late_records", in_all as f64)
             .advice(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_core::{
-    execution::{ActivityKind, ExecutionState, InputMetrics},
+    execution::{ActivityKind, ExecutionState, InputMetrics, TaskMetrics},
     graph::VertexKind,
     ids::{CheckpointId, SubtaskId, VertexId},
     time::TimestampMs,
@@ -79,6 +79,19 @@ impl<'a> Evidence<'a> {
 
     pub(super) fn recent(&self, subtask: &SubtaskView) -> Recent {
         subtask.recent.unwrap_or_default()
+    }
+
+    /// Where most records of a kind were counted in the last minute, how many there were then, and since the tasks were started;
+    /// `None` if there were none in that minute.
+    pub(super) fn counted(
+        &self,
+        in_minute: fn(&Recent) -> u64,
+        in_all: fn(&TaskMetrics) -> u64,
+    ) -> Option<(SubtaskId, u64, u64)> {
+        let of = |subtask: &SubtaskView| in_minute(&self.recent(subtask));
+        let worst = self.live().max_by_key(|subtask| of(subtask)).filter(|subtask| of(subtask) > 0)?;
+        let sum = self.live().map(|subtask| in_all(&subtask.metrics)).sum();
+        Some((worst.subtask, self.live().map(of).sum(), sum))
     }
 
     /// What the task does, as the rest of a sentence about it.

@@ -20,18 +20,16 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 fn malformed(evidence: &Evidence<'_>) -> Option<Finding> {
-    let of = |subtask: &SubtaskView| evidence.recent(subtask).malformed_records;
-    let worst = evidence.live().max_by_key(|subtask| of(subtask)).filter(|subtask| of(subtask) > 0)?;
-    let in_minute: u64 = evidence.live().map(of).sum();
-    let in_all: u64 = evidence.live().map(|subtask| subtask.metrics.malformed_records).sum();
+    let (worst, in_minute, in_all) =
+        evidence.counted(|recent| recent.malformed_records, |metrics| metrics.malformed_records)?;
     let sentence = format!(
         "{} could not be decoded in the last minute, most at {}; {in_all} since the tasks were started",
         plural(in_minute as usize, "record"),
-        evidence.name(worst.subtask)
+        evidence.name(worst)
     );
     Some(
         Finding::new(FindingKind::MalformedRecords, Severity::Warning, sentence)
-            .subtask(worst.subtask)
+            .subtask(worst)
             .number("malformed_records_per_minute", in_minute as f64)
             .number("malformed_records", in_all as f64)
             .advice(
