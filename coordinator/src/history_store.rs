@@ -1,7 +1,7 @@
 //! What was written down of a job, in the job store: failures, checkpoints, attempts and events, the newest of each.
 //!
 //! Keys: `history/<id>/<part>`. It is saved a moment after it has changed, not with every change, so that a process that
-//! is killed loses the last moment of it; no job depends on it.
+//! is killed loses the last moment of it, and nobody waits for the disk: no job depends on it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -127,7 +127,7 @@ pub(crate) async fn keep_saved(services: Arc<Services>) {
 /// Saves what has changed in a job's history.
 pub(crate) fn save(services: &Services, cell: &JobCell) {
     for PartBytes { part, bytes } in cell.take_unsaved() {
-        let saved = bytes.and_then(|bytes| services.store.0.put(&part.key(cell.id), &bytes));
+        let saved = bytes.and_then(|bytes| services.store.0.put_unsynced(&part.key(cell.id), &bytes));
         if let Err(error) = saved {
             tracing::warn!(job = %cell.id, ?part, %error, "a part of the job's history could not be saved");
             cell.is_unsaved(part);

@@ -137,7 +137,7 @@ impl DispatcherHandle {
     pub async fn tap(&self, request: TapRequest) -> Result<Tap, TapError> {
         let TapRequest { job, vertex, to, per_second, bytes_max, redaction } = request;
         let cell = self.cell(job).await?;
-        check_place(job, &self.job(job).await?.graph, vertex, to)?;
+        check_place(job, &cell.record().graph, vertex, to)?;
         if cell.status().is_terminal() {
             return Err(TapError::Ended(job));
         }

@@ -102,6 +102,22 @@ pub struct SubtaskSnapshot {
     pub keyed_state: Option<KeyedStateHandle>,
 }
 
+impl SubtaskSnapshot {
+    fn unkeyed_bytes(&self) -> u64 {
+        (self.operator_state.len() + self.committable.as_ref().map_or(0, Vec::len)) as u64
+    }
+
+    /// Bytes of state that it stands for.
+    pub fn bytes(&self) -> u64 {
+        self.unkeyed_bytes() + self.keyed_state.as_ref().map_or(0, KeyedStateHandle::bytes)
+    }
+
+    /// Bytes written for it.
+    pub fn new_bytes(&self) -> u64 {
+        self.unkeyed_bytes() + self.keyed_state.as_ref().map_or(0, KeyedStateHandle::new_bytes)
+    }
+}
+
 /// Why a checkpoint was not completed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum CheckpointFailure {

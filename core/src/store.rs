@@ -18,10 +18,15 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// A key, with its value if that can be read.
 pub type ScannedValue = (String, Result<Vec<u8>, StoreError>);
 
-/// A small ordered key-value store. What it returned from is durable, power loss included.
+/// A small ordered key-value store. What it returned from is durable, power loss included, unless a method says otherwise.
 pub trait DurableStore: Send + Sync {
     /// Writes a value.
     fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Writes a value that outlives the process, but may be lost with the power: without waiting for the disk.
+    fn put_unsynced(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.put(key, value)
+    }
 
     /// Reads a value.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

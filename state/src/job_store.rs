@@ -56,11 +56,21 @@ impl RocksJobStore {
     }
 }
 
-impl DurableStore for RocksJobStore {
-    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+impl RocksJobStore {
+    fn write(&self, key: &str, value: &[u8], options: &WriteOptions) -> Result<(), StoreError> {
         try_reach(FaultPoint::JobStorePut).map_err(failed("write", key))?;
         let framed = frame(VALUE_MAGIC, &value).map_err(failed("write", key))?;
-        self.db.put_opt(key, framed, &self.synced).map_err(failed("write", key))
+        self.db.put_opt(key, framed, options).map_err(failed("write", key))
+    }
+}
+
+impl DurableStore for RocksJobStore {
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.write(key, value, &self.synced)
+    }
+
+    fn put_unsynced(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.write(key, value, &WriteOptions::default())
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

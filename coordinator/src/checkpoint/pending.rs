@@ -26,27 +26,14 @@ pub(crate) struct Ack {
 }
 
 impl Ack {
-    fn unkeyed_bytes(&self) -> u64 {
-        let committable_bytes = self.snapshot.committable.as_ref().map_or(0, Vec::len);
-        (self.snapshot.operator_state.len() + committable_bytes) as u64
-    }
-
-    fn state_bytes(&self) -> u64 {
-        self.unkeyed_bytes() + self.snapshot.keyed_state.as_ref().map_or(0, |state| state.bytes())
-    }
-
-    fn new_bytes(&self) -> u64 {
-        self.unkeyed_bytes() + self.snapshot.keyed_state.as_ref().map_or(0, |state| state.new_bytes())
-    }
-
     fn view(&self) -> CheckpointAckView {
         CheckpointAckView {
             at_ms: self.at_ms,
             sync_us: self.sync_us,
             async_us: self.async_us,
             alignment_us: self.alignment_us,
-            state_bytes: self.state_bytes(),
-            new_bytes: self.new_bytes(),
+            state_bytes: self.snapshot.bytes(),
+            new_bytes: self.snapshot.new_bytes(),
         }
     }
 }
@@ -167,8 +154,8 @@ impl Pending {
                 .filter(|subtask| !self.acks.contains_key(subtask))
                 .copied()
                 .collect(),
-            state_bytes: self.acks.values().map(Ack::state_bytes).sum(),
-            new_bytes: self.acks.values().map(Ack::new_bytes).sum(),
+            state_bytes: self.acks.values().map(|ack| ack.snapshot.bytes()).sum(),
+            new_bytes: self.acks.values().map(|ack| ack.snapshot.new_bytes()).sum(),
             sync_us_max: longest(|ack| ack.sync_us),
             async_us_max: longest(|ack| ack.async_us),
             alignment_us_max: longest(|ack| ack.alignment_us),

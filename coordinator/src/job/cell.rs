@@ -304,23 +304,19 @@ impl JobCell {
         let control = observed.control(actor);
         control.is_up = false;
         control.restarts += 1;
-        if actor == CHECKPOINT_COORDINATOR {
-            observed.exceptions.set_restarted(id, None, &[], Some(0));
-        }
         drop(observed);
-        self.is_unsaved(Part::Exceptions);
+        if actor == CHECKPOINT_COORDINATOR {
+            self.update_exceptions(|exceptions| exceptions.set_restarted(id, None, &[], Some(0)));
+        }
         services.has_changed();
     }
 
     /// Takes note that a control actor is at work.
     pub(crate) fn control_is_up(&self, services: &Services, actor: &'static str) {
-        let mut observed = self.observed();
-        observed.control(actor).is_up = true;
+        self.observed().control(actor).is_up = true;
         if actor == CHECKPOINT_COORDINATOR {
-            observed.exceptions.set_running_of(actor);
+            self.update_exceptions(|exceptions| exceptions.set_running_of(actor));
         }
-        drop(observed);
-        self.is_unsaved(Part::Exceptions);
         services.has_changed();
     }
 

@@ -6,7 +6,7 @@ use arrow::datatypes::FieldRef;
 use datafusion::{
     common::{
         Column, DFSchema, ExprSchema, Result,
-        tree_node::{Transformed, TransformedResult, TreeNode},
+        tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{Expr, LogicalPlan, Subquery},
 };
@@ -14,6 +14,14 @@ use datafusion::{
 /// The plan with the types that its inputs' columns have now, wherever its sub-queries name them: DataFusion writes a type down where a
 /// column is named, and compares by it.
 pub fn retyped(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut has_sub_query = false;
+    plan.apply_expressions(|expr| {
+        has_sub_query |= expr.exists(|expr| Ok(is_sub_query(expr)))?;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !has_sub_query {
+        return Ok(plan);
+    }
     let mut outer = DFSchema::empty();
     plan.inputs().into_iter().for_each(|input| outer.merge(input.schema()));
     let retyped = plan.map_expressions(|expr| {
@@ -37,6 +45,10 @@ pub fn retyped(plan: LogicalPlan) -> Result<LogicalPlan> {
         })
     })?;
     if retyped.transformed { retyped.data.recompute_schema() } else { Ok(retyped.data) }
+}
+
+fn is_sub_query(expr: &Expr) -> bool {
+    matches!(expr, Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::ScalarSubquery(_))
 }
 
 fn of_sub_query(query: Subquery, outer: &DFSchema) -> Result<Subquery> {

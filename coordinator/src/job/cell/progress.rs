@@ -14,17 +14,15 @@ use crate::{history_store::Part, job::history::ExceptionId};
 impl JobCell {
     pub(crate) fn publish_metrics(&self, at_ms: TimestampMs, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
         let mut observed = self.observed();
+        let Observed { tasks: known, replay, exceptions, .. } = &mut *observed;
         for (attempt, metrics) in tasks {
-            let current = observed.tasks.get_mut(&attempt.subtask);
-            if let Some(task) = current.filter(|task| task.attempt == Some(attempt)) {
-                task.samples.add(at_ms, &metrics);
-                task.metrics = metrics;
-                task.metrics_at_ms = Some(at_ms);
-            }
-            let records_in = observed.tasks.get(&attempt.subtask).map_or(0, |task| task.metrics.records_in);
-            observed.replay.progressed(attempt, records_in);
+            let current = known.get_mut(&attempt.subtask).filter(|task| task.attempt == Some(attempt));
+            let Some(task) = current else { continue };
+            replay.progressed(attempt, metrics.records_in);
+            task.samples.add(at_ms, &metrics);
+            task.metrics = metrics;
+            task.metrics_at_ms = Some(at_ms);
         }
-        let Observed { replay, exceptions, .. } = &mut *observed;
         let caught_up = replay.caught_up(|exception| exceptions.has_run(exception));
         for exception in &caught_up {
             exceptions.set_caught_up(*exception);
@@ -45,11 +43,8 @@ impl JobCell {
     ) {
         let mut observed = self.observed();
         observed.replay.acknowledged(checkpoint, attempt, records_in);
-        let keyed_bytes = snapshot.keyed_state.as_ref().map_or(0, |state| state.bytes());
-        let committable_bytes = snapshot.committable.as_ref().map_or(0, Vec::len);
-        let bytes = keyed_bytes + (snapshot.operator_state.len() + committable_bytes) as u64;
         if let Some(task) = observed.tasks.get_mut(&attempt.subtask) {
-            task.state_bytes = Some(bytes);
+            task.state_bytes = Some(snapshot.bytes());
         }
     }
 
@@ -71,6 +66,8 @@ impl JobCell {
             exceptions.set_restarted(exception, restored, &tasks, replayed);
         }
         drop(observed);
-        self.is_unsaved(Part::Exceptions);
+        if !mended.is_empty() {
+            self.is_unsaved(Part::Exceptions);
+        }
     }
 }
