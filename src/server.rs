@@ -135,7 +135,10 @@ impl Server {
             },
             events,
         );
-        let build = BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: None };
+        let build = BuildInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("HEADWATER_COMMIT").map(str::to_owned),
+        };
         let (web, address) = headwater_api::serve(ServerConfig {
             listener,
             handle: dispatcher.clone(),

@@ -77,8 +77,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let endpoint = Self::new(Method::GET, path, summary, handler).answers_with("text/event-stream");
-        Self { takes_head: false, ..endpoint }
+        Self::new(Method::GET, path, summary, handler).answers_with("text/event-stream")
     }
 
     /// Answers POST.

@@ -5,7 +5,7 @@
 //! between, never the last one. Besides states there are `log` events, none of which is left out without a word: their ids
 //! let a client that was cut off go on where it was, with `Last-Event-ID`.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use headwater_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -31,19 +31,8 @@ use crate::{
 
 const GAP_MIN: Duration = Duration::from_millis(200);
 const HEARTBEAT: Duration = Duration::from_secs(15);
-const STREAMS_MAX: usize = 64;
 /// How long a browser waits before it connects again.
 const RETRY: &[u8] = b"retry: 1000\n";
-
-/// Bounds the number of live streams.
-#[derive(Clone)]
-pub(crate) struct StreamSlots(Arc<Semaphore>);
-
-impl Default for StreamSlots {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
-    }
-}
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Filter {
@@ -62,29 +51,22 @@ struct Stream {
     changes: watch::Receiver<u64>,
     sent_at: Option<Instant>,
     ended: bool,
-    _slot: OwnedSemaphorePermit,
 }
 
 /// Answers with the stream of the overview, or of one job.
 pub(crate) async fn stream(
     control: Control,
     build: web::Data<BuildInfo>,
-    slots: web::Data<StreamSlots>,
     filter: web::Query<Filter>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let slot = slots.0.clone().try_acquire_owned().map_err(|_| {
-        let detail = format!("{STREAMS_MAX} live streams are open: close one");
-        Problem::new(ProblemKind::TooManyStreams, detail)
-    })?;
     let job = filter.job.as_deref().map(job_id).transpose()?;
     if let Some(job) = job {
         control.job(job).await?;
     }
     let changes = control.changes();
     let last_id = request.headers().get("Last-Event-ID").map(|id| id.to_str().unwrap_or_default().to_owned());
-    let stream =
-        Stream { control, build, job, last_id, told: 0, changes, sent_at: None, ended: false, _slot: slot };
+    let stream = Stream { control, build, job, last_id, told: 0, changes, sent_at: None, ended: false };
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         .streaming(stream::unfold(stream, Stream::next)))

@@ -19,7 +19,6 @@ use headwater_core::time::SystemClock;
 use crate::{
     control_plane::ControlPlane,
     dto,
-    events::StreamSlots,
     history::{History, HistoryConfig},
     inspect::Inspector,
     logs::{LogBook, routes::LogStreams},
@@ -127,7 +126,6 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
     let build = web::Data::new(build);
     let logs = web::Data::from(logs);
     let log_streams = web::Data::new(LogStreams::default());
-    let streams = web::Data::new(StreamSlots::default());
     let app = move || {
         let mut headers = DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff"));
         if is_secure {
@@ -146,7 +144,6 @@ pub fn serve<C: ControlPlane>(config: ServerConfig<C>) -> Result<(Server, Socket
             .app_data(metrics.clone())
             .app_data(logs.clone())
             .app_data(log_streams.clone())
-            .app_data(streams.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, _| routes::unreadable(&error).into()))
             .wrap(from_fn(security::guard))

@@ -6,11 +6,14 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_api::dto::{JobState, StateEntries, StateEntry};
 use headwater_core::shown::Json;
 
-use super::client::{Client, Query};
+use super::{
+    client::{Client, Query},
+    jobs::client,
+};
 use crate::logging::render::printable;
 
 /// How many entries are asked for at once.
-const PAGE: usize = 200;
+const PAGE: usize = 1_000;
 
 pub(super) fn command(server: &Arg, json: &Arg) -> Command {
     Command::new("state")
@@ -46,7 +49,7 @@ pub(super) fn command(server: &Arg, json: &Arg) -> Command {
 
 pub(super) fn state(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let text = |name: &str| args.get_one::<String>(name);
-    let client = Client::new(text("server").expect("it has a default"));
+    let client = client(args);
     let job = text("id").expect("clap requires it");
     let checkpoint = args.get_one::<u64>("checkpoint");
     match text("vertex").zip(text("state")) {
@@ -73,12 +76,12 @@ fn print_states(states: &JobState) {
     for vertex in &states.vertices {
         println!("\n{} {}", vertex.vertex, printable(&vertex.name));
         for state in &vertex.states {
-            print!("  {:<24} {}", state.name, state.kind);
+            print!("  {:<24} {}", printable(&state.name), state.kind);
             if let (Some(key), Some(value)) = (&state.key_type, &state.value_type) {
                 print!(": {key} -> {value}");
             }
             match &state.note {
-                Some(note) => println!(" ({note})"),
+                Some(note) => println!(" ({})", printable(note)),
                 None => println!(),
             }
         }
@@ -124,13 +127,13 @@ fn print_entries(client: &Client, path: &str, args: &ArgMatches) -> anyhow::Resu
 }
 
 fn print_entry(entry: &StateEntry) -> anyhow::Result<()> {
-    print!("{}", serde_json::to_string(&entry.key)?);
+    print!("{}", printable(&serde_json::to_string(&entry.key)?));
     if entry.namespace != Json::Null {
-        print!(" {}", serde_json::to_string(&entry.namespace)?);
+        print!(" {}", printable(&serde_json::to_string(&entry.namespace)?));
     }
-    print!(" -> {}", serde_json::to_string(&entry.value)?);
+    print!(" -> {}", printable(&serde_json::to_string(&entry.value)?));
     match &entry.note {
-        Some(note) => println!(" ({note})"),
+        Some(note) => println!(" ({})", printable(note)),
         None => println!(),
     }
     Ok(())

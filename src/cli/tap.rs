@@ -9,7 +9,8 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_api::dto::{TapEnd, TapLost, TapRecord};
 
-use super::client::{Client, Query};
+use super::{client::Query, jobs::client};
+use crate::logging::render::printable;
 
 pub(super) fn command(server: &Arg, json: &Arg) -> Command {
     Command::new("tap")
@@ -65,7 +66,7 @@ pub(super) fn tap(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let path = format!("/jobs/{}/vertices/{}/tap", text("id"), text("vertex"));
     let as_json = args.get_flag("json");
     let mut out = io::stdout().lock();
-    Client::new(text("server")).follow(&path, &query, |event, data| {
+    client(args).follow(&path, &query, |event, data| {
         let shown = if as_json { show_json(event, data, &mut out) } else { show(event, data, &mut out) };
         match shown {
             // Whoever read it, `head` say, has enough.
@@ -102,9 +103,9 @@ fn show(event: &str, data: &str, out: &mut impl Write) -> anyhow::Result<Control
             if let Some(kind) = &record.kind {
                 write!(out, " {kind}")?;
             }
-            write!(out, " {}", serde_json::to_string(&record.value)?)?;
+            write!(out, " {}", printable(&serde_json::to_string(&record.value)?))?;
             if let Some(note) = &record.note {
-                write!(out, " ({note})")?;
+                write!(out, " ({})", printable(note))?;
             }
             writeln!(out)?;
             out.flush()?;

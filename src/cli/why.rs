@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command};
 use headwater_api::dto;
 
-use super::client::Client;
+use super::jobs::client;
 use crate::logging::render::printable;
 
 pub(super) fn command(id: &Arg, server: &Arg, json: &Arg) -> Command {
@@ -17,7 +17,7 @@ pub(super) fn command(id: &Arg, server: &Arg, json: &Arg) -> Command {
 }
 
 pub(super) fn why(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let client = Client::new(args.get_one::<String>("server").expect("has a default"));
+    let client = client(args);
     let id = args.get_one::<String>("id").expect("is required");
     let path = format!("/jobs/{id}/why");
     if args.get_flag("json") {

@@ -87,11 +87,17 @@ struct RollingFile {
 
 impl RollingFile {
     fn open(options: LogFilesOptions, path: &Path) -> io::Result<Self> {
-        let mut file = File::options().create(true).append(true).open(path)?;
-        let bytes = file.seek(SeekFrom::End(0))?;
+        let mut file = File::options().create(true).read(true).append(true).open(path)?;
+        let mut bytes = file.seek(SeekFrom::End(0))?;
         if bytes > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
             // What a killed process wrote last may be half a line.
-            file.write_all(b"\n")?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+                bytes += 1;
+            }
         }
         Ok(Self { options, path: path.to_owned(), file, bytes })
     }

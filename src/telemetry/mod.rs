@@ -7,6 +7,7 @@ mod spans;
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
         Arc,
@@ -126,16 +127,25 @@ fn send(is_needed: &impl Fn() -> bool, attempt: impl Fn() -> Result<(), SendErro
 
 async fn watch(dispatcher: DispatcherHandle, messages: SyncSender<Vec<Value>>) {
     let mut spans = Spans::default();
+    // Those whose end has been looked at: nothing more happens in them.
+    let mut settled = BTreeSet::new();
     loop {
         sleep(INTERVAL).await;
         // Without an answer in time it is looked again; nothing is forgotten so soon.
         let Ok(overview) = dispatcher.overview().await else { continue };
         let mut ended = Vec::new();
+        settled.retain(|id| overview.jobs.iter().any(|job| job.id == *id && job.status.is_terminal()));
         for job in &overview.jobs {
+            if settled.contains(&job.id) {
+                continue;
+            }
             let (checkpoints, exceptions) =
                 (dispatcher.checkpoints(job.id).await, dispatcher.exceptions(job.id).await);
             if let (Ok(checkpoints), Ok(exceptions)) = (checkpoints, exceptions) {
                 ended.extend(spans.of(job, &checkpoints, &exceptions));
+                if job.status.is_terminal() {
+                    settled.insert(job.id);
+                }
             }
         }
         spans.retain(|job| overview.jobs.iter().any(|known| known.id == job));

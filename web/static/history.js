@@ -65,16 +65,16 @@ const titleOf = (name) => {
   return words[0].toUpperCase() + words.slice(1);
 };
 
-// One chart per metric, one line per vertex or subtask that has it.
+// One chart per metric, one line per vertex that has it.
 function chartsOf(series, vertices) {
   const byName = new Map();
   for (const each of series) {
     if (each.values.some(([, value]) => value !== null)) byName.set(each.name, [...(byName.get(each.name) ?? []), each]);
   }
-  const nameOf = ({ vertex, subtask }) => {
+  const nameOf = ({ vertex }) => {
     if (!vertex) return null;
     const known = vertices?.find(({ id }) => id === vertex)?.name ?? "";
-    return `${subtask === null ? vertex : `${vertex}-${subtask}`} ${known}`.slice(0, 28);
+    return `${vertex} ${known}`.slice(0, 28);
   };
   return [...byName].map(([name, all]) => {
     const shown = all.slice(0, LINES_MAX);

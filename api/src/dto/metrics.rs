@@ -40,8 +40,6 @@ pub struct MetricSeries {
     pub name: String,
     /// Of which vertex; `null` is the whole job or server.
     pub vertex: Option<String>,
-    /// Of which subtask; `null` is all of them.
-    pub subtask: Option<u32>,
     /// `records/s`, `bytes/s`, `ms`, `bytes`, `share` (0 to 1), `count` or `cores`.
     pub unit: String,
     /// How the samples of a step became one value: `mean` or `max`.

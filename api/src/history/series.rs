@@ -170,7 +170,7 @@ fn of_job<'a>() -> Vec<Definition<Job<'a>>> {
             Some(job.job.last_completed()?.new_bytes as f64)
         }),
         series("checkpoint_age_ms", Unit::Milliseconds, Fold::Max, |job| {
-            Some(job.now_ms.saturating_sub(job.job.last_completed()?.triggered_at_ms).max(0) as f64)
+            Some(job.now_ms.saturating_sub(job.job.last_completed_at_ms()?).max(0) as f64)
         }),
         series("state_bytes", Unit::Bytes, Fold::Max, |job| {
             Some(job.job.last_completed()?.state_bytes as f64)

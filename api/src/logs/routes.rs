@@ -49,9 +49,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .query::<LogQuery>()
             .answers::<LogLines>(StatusCode::OK)
             .problems(&[ProblemKind::UnknownJob]),
-        Endpoint::get("/logs/stream", "Follow the log", follow)
+        Endpoint::stream("/logs/stream", "Follow the log", follow)
             .query::<LogQuery>()
-            .answers_with("text/event-stream")
+            .header("Last-Event-ID", "the id of the last line that was seen: what follows is sent")
             .problems(&[ProblemKind::UnknownJob, ProblemKind::TooManyStreams]),
     ]
 }

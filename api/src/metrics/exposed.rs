@@ -194,10 +194,7 @@ pub(super) fn job<'a>() -> Vec<Metric<Job<'a>>> {
         metric(
             "lastCheckpointCompletedTimestamp",
             "when the last completed checkpoint ended, in milliseconds since 1970",
-            |job| {
-                let last = job.job.last_completed()?;
-                Some(last.triggered_at_ms as f64 + (last.duration_us? / 1_000) as f64)
-            },
+            |job| Some(job.job.last_completed_at_ms()? as f64),
         ),
         metric("numberOfInProgressCheckpoints", "checkpoints under way", |job| Some(in_progress(job))),
         metric(
@@ -222,9 +219,7 @@ pub(super) fn job<'a>() -> Vec<Metric<Job<'a>>> {
 pub(super) fn own_job<'a>() -> Vec<Metric<Job<'a>>> {
     vec![
         metric("last_checkpoint_age_ms", "milliseconds since the last completed checkpoint ended", |job| {
-            let last = job.job.last_completed()?;
-            let ended_at_ms = last.triggered_at_ms + i64::try_from(last.duration_us? / 1_000).ok()?;
-            Some(job.now_ms.saturating_sub(ended_at_ms).max(0) as f64)
+            Some(job.now_ms.saturating_sub(job.job.last_completed_at_ms()?).max(0) as f64)
         }),
         metric(
             "last_checkpoint_alignment_ms",

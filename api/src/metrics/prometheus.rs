@@ -112,8 +112,8 @@ impl Exposition {
         ] {
             self.add(format!("flink_jobmanager_{name}"), help, &host, value as f64);
         }
-        for state in JOB_STATES {
-            let jobs = overview.jobs.iter().filter(|job| job.status == *state).count();
+        for state in JobStatus::ALL {
+            let jobs = overview.jobs.iter().filter(|job| job.status == state).count();
             let of_state = labels([("state", state.as_str().to_owned())]);
             self.add(
                 "headwater_jobs",
@@ -171,12 +171,9 @@ impl Exposition {
         ] {
             let status = format!("flink_{scope}_Status_JVM");
             let help = "share of the machine's cores that the process uses";
-            self.add_all(
-                &status,
-                &[Metric { name: "_CPU_Load", help, value: |load: &Option<f64>| *load }],
-                &scrape.cores.map(|cores| cores / machine),
-                &labels,
-            );
+            if let Some(cores) = scrape.cores {
+                self.add(format!("{status}_CPU_Load"), help, &labels, cores / machine);
+            }
             let help = "processor time of the process, in nanoseconds";
             self.add(format!("{status}_CPU_Time"), help, &labels, usage.cpu_seconds * 1e9);
             self.add(
@@ -201,7 +198,7 @@ impl Exposition {
         ]);
         self.add_all("flink_jobmanager_job_", &exposed::job(), &read, &labels);
         self.add_all("headwater_job_", &exposed::own_job(), &read, &labels);
-        for state in JOB_STATES.iter().filter(|state| !state.is_terminal()) {
+        for state in JobStatus::ALL.iter().filter(|state| !state.is_terminal()) {
             let name = format!("flink_jobmanager_job_{}State", state.as_str().to_lowercase());
             let is_it = f64::from(u8::from(*state == summary.status));
             self.add(name, "1 if the job is in this state, else 0", &labels, is_it);
@@ -265,17 +262,3 @@ fn host() -> String {
     };
     HOST.get_or_init(read).clone()
 }
-
-const JOB_STATES: &[JobStatus] = &[
-    JobStatus::Initializing,
-    JobStatus::Created,
-    JobStatus::Running,
-    JobStatus::Failing,
-    JobStatus::Failed,
-    JobStatus::Cancelling,
-    JobStatus::Canceled,
-    JobStatus::Finished,
-    JobStatus::Restarting,
-    JobStatus::Suspended,
-    JobStatus::Reconciling,
-];

@@ -107,7 +107,6 @@ async fn read(metrics: &Metrics, source: Source, query: &MetricQuery, until_ms: 
     let series = answer.series.into_iter().map(|series| MetricSeries {
         name: series.key.name,
         vertex: series.key.vertex.map(|vertex| vertex.to_string()),
-        subtask: None,
         unit: series.unit.as_str().to_owned(),
         fold: match series.fold {
             Fold::Mean => "mean",

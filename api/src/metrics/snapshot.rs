@@ -50,6 +50,12 @@ impl JobSnapshot {
         self.checkpoints.iter().find(|checkpoint| checkpoint.status == CheckpointStatus::Completed)
     }
 
+    /// When that one ended.
+    pub(crate) fn last_completed_at_ms(&self) -> Option<TimestampMs> {
+        let last = self.last_completed()?;
+        Some(last.triggered_at_ms + i64::try_from(last.duration_us? / 1_000).ok()?)
+    }
+
     /// Each vertex with its subtasks.
     pub(crate) fn vertices(&self) -> impl Iterator<Item = (&JobVertex, &[SubtaskView])> {
         let subtasks = self.details.vertices.iter().map(Vec::as_slice);

@@ -25,13 +25,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     let unreadable =
         [Kind::UnknownCheckpoint, Kind::DamagedCheckpoint, Kind::StateUnreadable, Kind::TooManyReaders];
     vec![
-        Endpoint::get(
+        Endpoint::stream(
             "/jobs/{id}/vertices/{vertex}/tap",
             "Look at some of the records that leave a vertex",
             tap::tap,
         )
         .query::<tap::TapQuery>()
-        .answers_with("text/event-stream")
         .problems(&[Kind::UnknownVertex, Kind::JobHasEnded, Kind::TooManyReaders]),
         Endpoint::get("/jobs/{id}/state", "List what a job keeps, as a checkpoint has it", states)
             .query::<StatesQuery>()

@@ -81,7 +81,8 @@ fn set_cookie(gate: &Gate, value: &str, lifetime_s: u64) -> String {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuditQuery {
-    /// At most so many, 100 if it is not said; at most 1000.
+    /// At most so many, from 1 to 1000; 100 if it is not said.
+    #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
     /// Only entries before this number.
     before: Option<u64>,
@@ -89,7 +90,11 @@ pub(crate) struct AuditQuery {
 
 /// Tells who did what, newest first.
 async fn audit(gate: web::Data<Gate>, query: web::Query<AuditQuery>) -> Answer {
-    let limit = query.limit.unwrap_or(ENTRIES_DEFAULT).clamp(1, ENTRIES_MAX);
+    let limit = query.limit.unwrap_or(ENTRIES_DEFAULT);
+    if !(1..=ENTRIES_MAX).contains(&limit) {
+        let detail = format!("query parameter `limit`: expected 1 to {ENTRIES_MAX}, found {limit}");
+        return Err(Problem::new(ProblemKind::InvalidRequest, detail));
+    }
     let before = query.before;
     let read = web::block(move || match &gate.audit {
         Some(audit) => audit.read(limit, before),

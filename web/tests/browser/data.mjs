@@ -153,7 +153,7 @@ export function metrics(query, now) {
   const step = Math.max(1000, (to - from) / Math.max(1, points));
   const times = Array.from({ length: points }, (_, index) => Math.round(from + index * step)).filter((time) => time <= now);
   const series = (name, unit, vertex, level, spread) => ({
-    name, unit, vertex, subtask: null, fold: "mean",
+    name, unit, vertex, fold: "mean",
     // A gap, as after a restart of the process.
     values: times.map((time) => [time, Math.floor(time / 60_000) % 11 === 0 ? null : Math.max(0, level + spread * Math.sin(time / 47_000 + level))]),
   });
