@@ -12,14 +12,7 @@ use std::{
 };
 
 use common::{BACKENDS, DEADLINE, Feed, TestServer, with_server};
-use headwater::{
-    core::{
-        ids::JobId,
-        job::{ArgValue, Args, JobSpec},
-        options::JobOptions,
-    },
-    stream::*,
-};
+use headwater::{core::ids::JobId, stream::*};
 use serde_json::Value;
 
 /// Asks the server, which is on this thread, from another one.
@@ -100,15 +93,6 @@ fn count(body: &Value) -> usize {
     body["entries"].as_array().unwrap().len()
 }
 
-async fn submit_sql(test: &TestServer, script: String, backend: &str) -> JobId {
-    let mut options = JobOptions { parallelism: 2, ..JobOptions::default() };
-    options.set("state.backend.type", backend).unwrap();
-    options.set("execution.checkpointing.interval", "50ms").unwrap();
-    let args = Args::from([("script".to_owned(), ArgValue::Text(script))]);
-    let spec = JobSpec { name: "sql".to_owned(), program: "sql".to_owned(), args, options };
-    test.server.dispatcher.submit(spec).await.unwrap()
-}
-
 #[test]
 fn a_tap_shows_records_of_a_program_and_goes_on_after_the_task_was_killed() {
     let feed = Feed::new(2);
@@ -161,7 +145,7 @@ fn a_tap_shows_rows_of_a_query_as_changes_without_what_is_redacted() {
              'rows-per-second' = '200', 'fields.id.min' = '1', 'fields.id.max' = '5'); ";
         let copy = "CREATE TABLE copies (id BIGINT, name STRING, password STRING) WITH ('connector' = 'blackhole'); \
              INSERT INTO copies SELECT * FROM clicks;";
-        let job = submit_sql(test, [clicks, copy].concat(), "hashmap").await;
+        let job = test.submit_sql([clicks, copy].concat(), "hashmap").await;
         assert_eq!(test.details(job).await.graph.vertices.len(), 1, "the source and the sink are one vertex");
         let rows = Tapped::open(test, format!("/jobs/{job}/vertices/v0/tap?redact=NAME"));
         let row = rows.wait("record", |_| true, || {}).await;
@@ -173,7 +157,7 @@ fn a_tap_shows_rows_of_a_query_as_changes_without_what_is_redacted() {
 
         let counts = "CREATE TABLE counts (id BIGINT, n BIGINT) WITH ('connector' = 'print'); \
              INSERT INTO counts SELECT id, COUNT(*) AS n FROM clicks GROUP BY id;";
-        let job = submit_sql(test, [clicks, counts].concat(), "hashmap").await;
+        let job = test.submit_sql([clicks, counts].concat(), "hashmap").await;
         let last = test.details(job).await.graph.vertices.last().unwrap().id;
         let changes =
             Tapped::open(test, format!("/jobs/{job}/vertices/{last}/tap?limit=1000&per_second=100"));
@@ -278,7 +262,7 @@ fn the_state_of_a_query_has_columns_by_their_names_with_both_backends() {
                  'fields.cents.min' = '3', 'fields.cents.max' = '3'); \
                  CREATE TABLE totals (id BIGINT, orders BIGINT, cents BIGINT) WITH ('connector' = 'blackhole'); \
                  INSERT INTO totals SELECT id, COUNT(*) AS orders, SUM(cents) AS cents FROM orders GROUP BY id;";
-            let job = submit_sql(test, script.to_owned(), backend).await;
+            let job = test.submit_sql(script.to_owned(), backend).await;
             let graph = test.details(job).await.graph;
             let vertex = graph.vertices[1].id;
             let states = until_state(test, &format!("/jobs/{job}/state"), |_| true).await;

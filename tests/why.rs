@@ -179,6 +179,41 @@ fn a_silent_partition_is_named_as_what_holds_event_time_back() {
 }
 
 #[test]
+fn a_query_tells_when_its_next_window_fires_and_what_is_left_to_read() {
+    const DAY_MS: i64 = 86_400_000;
+    with_server(async |test| {
+        let script = "CREATE TABLE clicks (page BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at) WITH ('connector' = 'datagen', \
+             'rows-per-second' = '100', 'number-of-rows' = '1000000000'); \
+             CREATE TABLE counts (page BIGINT, ends TIMESTAMP(3), n BIGINT) WITH ('connector' = 'blackhole'); \
+             INSERT INTO counts SELECT page, window_end, COUNT(*) FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(at), \
+             INTERVAL '1' DAY)) GROUP BY page, window_start, window_end;";
+        let job = test.submit_sql(script.to_owned(), "rocksdb").await;
+        let next_window = async {
+            loop {
+                let found = why(test, job).await.findings;
+                let next = found.into_iter().find(|finding| finding.kind == FindingKind::NextWindow);
+                if let Some(next) = next.filter(|next| !next.sentence.contains("no watermark")) {
+                    return next;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let next = timeout(DEADLINE, next_window).await.unwrap();
+        assert!(next.sentence.contains("23:59:59.999"), "{}", next.sentence);
+        let subtask = next.subtask.unwrap();
+        let details = test.details(job).await;
+        let windows = &details.vertices[subtask.vertex.0 as usize][subtask.index as usize].metrics.gauges;
+        assert_eq!(windows.next_timer.map(|timer| timer.at_ms % DAY_MS), Some(DAY_MS - 1));
+        assert!(windows.state_entries > Some(0), "{windows:?}");
+        let source = &details.vertices[0][0].metrics.gauges;
+        assert!((400_000_000..=500_000_000).contains(&source.pending_records.unwrap()), "{source:?}");
+        assert_eq!(source.state_entries, None);
+        test.server.dispatcher.cancel(job).await.unwrap();
+        test.ended(job).await;
+    });
+}
+
+#[test]
 fn a_restart_tells_what_is_read_again_and_when_the_job_had_caught_up() {
     const RECORDS: u64 = 5_000;
     let feed = Feed::new(2);

@@ -84,7 +84,7 @@ pub trait TaskLogic {
     }
 
     /// What is known of what is to come and of what is kept. Asked a few times a second: it must not take long.
-    fn gauges(&self) -> Gauges {
+    fn gauges(&mut self) -> Gauges {
         Gauges::default()
     }
 

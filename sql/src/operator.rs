@@ -6,7 +6,10 @@ use headwater_actors::{
     context::{TaskContext, TaskError},
     operator::Step,
 };
-use headwater_core::time::TimestampMs;
+use headwater_core::{
+    execution::{NextTimer, TimeDomain},
+    time::TimestampMs,
+};
 use headwater_state::{AnyTable, Key, KeyedBackend, Table, TimerService, Value, look::StateDescription};
 
 use crate::{
@@ -71,6 +74,12 @@ pub trait StreamOperator {
         Ok(Step::Done)
     }
 
+    /// When time next makes it emit something: the end of the first window that has anything in it, say. What only tidies up is not
+    /// meant. Asked a few times a second: it must not take long.
+    fn next_firing(&self) -> Option<NextTimer> {
+        None
+    }
+
     /// State that has no key: of this subtask, as bytes. Restored through [`OpenContext::restored`].
     fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {
         Ok(Vec::new())
@@ -80,6 +89,16 @@ pub trait StreamOperator {
     fn tables(&mut self) -> Vec<&mut dyn AnyTable> {
         Vec::new()
     }
+}
+
+/// A [firing](StreamOperator::next_firing) that is due once the watermark has reached `at_ms`.
+pub fn in_event_time(at_ms: TimestampMs) -> NextTimer {
+    NextTimer { domain: TimeDomain::Event, at_ms }
+}
+
+/// One that is due once the wall clock has.
+pub fn in_processing_time(at_ms: TimestampMs) -> NextTimer {
+    NextTimer { domain: TimeDomain::Processing, at_ms }
 }
 
 /// What an operator is opened with.

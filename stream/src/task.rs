@@ -200,7 +200,7 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for SourceTask<C, L> {
         self.pipe.snapshot(checkpoint, front)
     }
 
-    fn gauges(&self) -> Gauges {
+    fn gauges(&mut self) -> Gauges {
         let Pending { records, bytes } = self.reader.pending();
         Gauges { pending_records: records, pending_bytes: bytes, ..Gauges::default() }
     }
@@ -327,7 +327,7 @@ impl<C: Chain, L: Tail<C::Out>> TaskLogic for OperatorTask<C, L> {
         self.pipe.snapshot(checkpoint, front)
     }
 
-    fn gauges(&self) -> Gauges {
+    fn gauges(&mut self) -> Gauges {
         self.head.gauges()
     }
 

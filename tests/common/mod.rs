@@ -17,7 +17,8 @@ use std::{
 use headwater::{
     core::{
         ids::JobId,
-        job::{Args, JobSpec, JobStatus},
+        job::{ArgValue, Args, JobSpec, JobStatus},
+        options::JobOptions,
     },
     server::{Server, ServerOptions},
     stream::StreamExecutionEnvironment,
@@ -79,6 +80,16 @@ impl TestServer {
     pub async fn submit(&self, program: impl FnOnce(&StreamExecutionEnvironment)) -> JobId {
         let (name, options) = self.programs.add(program);
         let spec = JobSpec { name: name.clone(), program: name, args: Args::new(), options };
+        self.server.dispatcher.submit(spec).await.unwrap()
+    }
+
+    /// Submits what a script inserts, two subtasks each.
+    pub async fn submit_sql(&self, script: String, backend: &str) -> JobId {
+        let mut options = JobOptions { parallelism: 2, ..JobOptions::default() };
+        options.set("state.backend.type", backend).unwrap();
+        options.set("execution.checkpointing.interval", "50ms").unwrap();
+        let args = Args::from([("script".to_owned(), ArgValue::Text(script))]);
+        let spec = JobSpec { name: "sql".to_owned(), program: "sql".to_owned(), args, options };
         self.server.dispatcher.submit(spec).await.unwrap()
     }
 

@@ -23,7 +23,10 @@ use std::{
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::common::ScalarValue;
-use headwater_actors::context::{TaskContext, TaskError};
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    source::Pending,
+};
 use headwater_core::ids::CheckpointId;
 
 use crate::{batch::ChangeBatch, error::SqlError, types::Length};
@@ -102,6 +105,11 @@ pub trait TableReader {
         context: &mut Context<'_>,
         rows_max: usize,
     ) -> Poll<Result<Option<RecordBatch>, TaskError>>;
+
+    /// How much is still to be read, if that is known.
+    fn pending(&self) -> Pending {
+        Pending::default()
+    }
 
     /// The position after what was read so far, to go on from.
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError>;

@@ -3,7 +3,10 @@
 use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
-use headwater_actors::context::{TaskContext, TaskError};
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    source::Pending,
+};
 use headwater_core::{codec, ids::CheckpointId};
 
 use super::{Scan, TableReader, TableSource};
@@ -58,6 +61,11 @@ impl TableReader for ValuesReader {
         let rows = (!self.is_read).then(|| self.rows.clone());
         self.is_read = true;
         Poll::Ready(Ok(rows))
+    }
+
+    fn pending(&self) -> Pending {
+        let left = if self.is_read { 0 } else { self.rows.num_rows() as u64 };
+        Pending { records: Some(left), bytes: None }
     }
 
     fn snapshot(&mut self, _: CheckpointId) -> Result<Vec<u8>, TaskError> {

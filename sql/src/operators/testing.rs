@@ -18,7 +18,7 @@ use headwater_actors::{
 };
 use headwater_core::{
     checkpoint::SubtaskSnapshot,
-    execution::RestoredSubtask,
+    execution::{NextTimer, RestoredSubtask, TimeDomain},
     graph::{JobVertex, VertexKind},
     ids::{CheckpointId, ExecutionAttemptId, JobId, SubtaskId, VertexId},
     options::{JobOptions, StateBackend},
@@ -140,10 +140,22 @@ impl Harness {
         })
     }
 
-    /// Lets event time progress, and returns the watermark that those downstream are told.
+    /// Lets event time progress, and returns the watermark that those downstream are told. What it emits thereby it must have announced.
     pub fn watermark(&mut self, watermark: TimestampMs) -> TimestampMs {
         self.flush();
+        let (announced, emitted) = (self.next_firing(), self.output.len());
         self.steps(|operator, emit| operator.on_watermark(watermark, emit));
+        let is_due = |firing: NextTimer| firing.domain == TimeDomain::Event && firing.at_ms <= watermark;
+        if self.output[emitted..].iter().any(|batch| !batch.is_empty()) {
+            assert!(
+                announced.is_some_and(is_due),
+                "emitted something at {watermark}, announced {announced:?}"
+            );
+        }
+        if watermark != MAX_WATERMARK {
+            let next = self.next_firing();
+            assert!(!next.is_some_and(is_due), "announces at {watermark} what is over: {next:?}");
+        }
         self.running.as_ref().expect("it is only gone while it restarts").operator.output_watermark(watermark)
     }
 
@@ -156,6 +168,11 @@ impl Harness {
     /// Gives out what is held back.
     pub fn flush(&mut self) {
         self.steps(|operator, emit| operator.flush(emit).map(|()| Step::Done));
+    }
+
+    /// What the operator says of when it emits next.
+    pub fn next_firing(&self) -> Option<NextTimer> {
+        self.running.as_ref().expect("it is only gone while it restarts").operator.next_firing()
     }
 
     /// Sets the clock, and calls the timers that are due.

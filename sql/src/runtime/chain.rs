@@ -7,6 +7,7 @@ use headwater_actors::{
     output::Output,
 };
 use headwater_core::{
+    execution::Gauges,
     ids::CheckpointId,
     time::{MIN_WATERMARK, TimestampMs},
 };
@@ -196,6 +197,16 @@ impl Chain {
     /// When the first of the timers is due.
     pub fn next_timer_ms(&self) -> Option<TimestampMs> {
         self.operators.iter().filter_map(|operator| operator.next_timer_ms()).min()
+    }
+
+    /// What its operators wait for and keep.
+    pub fn gauges(&mut self) -> Gauges {
+        let firings = self.operators.iter().filter_map(|operator| operator.next_firing());
+        let next_timer = firings.min_by_key(|firing| firing.at_ms);
+        let tables = self.operators.iter_mut().flat_map(|operator| operator.tables());
+        let entries: usize = tables.map(|table| table.entry_count()).sum();
+        let state_entries = self.backend.is_some().then_some(entries as u64);
+        Gauges { next_timer, state_entries, ..Gauges::default() }
     }
 
     /// Passes on the watermark that an operator makes by itself, if there is a new one.

@@ -7,10 +7,11 @@ use headwater_actors::{
     context::{TaskContext, TaskError},
     operator::{FailedRecord, Operator, OperatorSnapshot, SourceLogic, SourceStatus, Step, TaskLogic},
     output::Output,
+    source::Pending,
 };
 use headwater_core::{
     codec,
-    execution::FailureKind,
+    execution::{FailureKind, Gauges},
     ids::CheckpointId,
     time::{MAX_WATERMARK, TimestampMs},
 };
@@ -146,6 +147,11 @@ impl TaskLogic for SourceTask {
         self.chain.snapshot(checkpoint, position)
     }
 
+    fn gauges(&mut self) -> Gauges {
+        let Pending { records, bytes } = self.reader.pending();
+        Gauges { pending_records: records, pending_bytes: bytes, ..self.chain.gauges() }
+    }
+
     fn failed_record(&mut self, _: FailureKind) -> Option<FailedRecord> {
         if self.is_reading {
             // A reader's error tells of itself where it was.
@@ -234,6 +240,10 @@ impl TaskLogic for OperatorTask {
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<OperatorSnapshot, TaskError> {
         self.chain.snapshot(checkpoint, Vec::new())
+    }
+
+    fn gauges(&mut self) -> Gauges {
+        self.chain.gauges()
     }
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), TaskError> {

@@ -22,6 +22,10 @@ pub trait AnyTable: Send {
     #[doc(hidden)]
     fn state_name(&self) -> &str;
 
+    /// How many entries are in memory.
+    #[doc(hidden)]
+    fn entry_count(&self) -> usize;
+
     /// Shares with a snapshot what it has to hold, and begins the next epoch.
     #[doc(hidden)]
     fn freeze(&mut self, extent: Extent) -> FrozenState;
@@ -34,6 +38,10 @@ impl<K: Key, V: Value> AnyTable for Table<K, V> {
 
     fn state_name(&self) -> &str {
         &self.core.name
+    }
+
+    fn entry_count(&self) -> usize {
+        self.core.entries
     }
 
     fn freeze(&mut self, extent: Extent) -> FrozenState {

@@ -154,7 +154,12 @@ impl<K: Key, V: Value> Table<K, V> {
     /// The namespaces that have entries, ascending. One whose entries on the disk were all removed unread may still be
     /// among them.
     pub fn namespaces(&self) -> Vec<Namespace> {
-        self.spaces.iter().filter(|(_, space)| !space.is_empty()).map(|(namespace, _)| *namespace).collect()
+        self.iter_namespaces().collect()
+    }
+
+    /// The same one by one, for those who mostly need the first.
+    pub fn iter_namespaces(&self) -> impl Iterator<Item = Namespace> + '_ {
+        self.spaces.iter().filter(|(_, space)| !space.is_empty()).map(|(namespace, _)| *namespace)
     }
 
     /// How many entries are in memory.

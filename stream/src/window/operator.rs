@@ -96,9 +96,13 @@ where
 
     fn find_next_end(&mut self) {
         if self.time == WindowTime::Processing {
-            self.next_end =
-                self.table.namespaces().into_iter().filter_map(|slice| self.first_unfired(slice)).min();
+            self.next_end = self.first_end();
         }
+    }
+
+    /// The end of the first window that has not fired: those of later slices end no earlier.
+    fn first_end(&self) -> Option<TimestampMs> {
+        self.table.iter_namespaces().find_map(|slice| self.first_unfired(slice))
     }
 
     fn first_unfired(&self, slice: SliceEnd) -> Option<TimestampMs> {
@@ -282,11 +286,7 @@ where
     fn gauges(&self) -> Gauges {
         let (domain, end) = match self.time {
             WindowTime::Processing => (TimeDomain::Processing, self.next_end),
-            WindowTime::Event => {
-                let unfired =
-                    self.table.namespaces().into_iter().filter_map(|slice| self.first_unfired(slice));
-                (TimeDomain::Event, unfired.min().map(|end| end.saturating_sub(1)))
-            }
+            WindowTime::Event => (TimeDomain::Event, self.first_end().map(|end| end.saturating_sub(1))),
         };
         Gauges {
             next_timer: end.map(|at_ms| NextTimer { domain, at_ms }),

@@ -18,7 +18,10 @@ use arrow::{
     array::{RecordBatch, RecordBatchOptions},
     datatypes::SchemaRef,
 };
-use headwater_actors::context::{TaskContext, TaskError};
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    source::Pending,
+};
 use headwater_connectors::rate::RateLimit;
 use headwater_core::{codec, ids::CheckpointId, random, time::Clock};
 use serde::{Deserialize, Serialize};
@@ -122,10 +125,14 @@ struct DatagenReader {
 }
 
 impl DatagenReader {
+    /// How many rows this subtask has still to make.
+    fn left(&self) -> u64 {
+        self.end.saturating_sub(self.position.next).div_ceil(u64::from(self.position.parallelism))
+    }
+
     fn make(&mut self, rows_max: usize) -> Result<RecordBatch, TaskError> {
         let stride = u64::from(self.position.parallelism);
-        let left = (self.end - self.position.next).div_ceil(stride);
-        let count = left.min(rows_max.min(self.rows_max) as u64);
+        let count = self.left().min(rows_max.min(self.rows_max) as u64);
         self.first = self.position.next;
         let rows: Vec<u64> = (0..count).map(|index| self.first + index * stride).collect();
         self.position.next += count * stride;
@@ -151,6 +158,10 @@ impl TableReader for DatagenReader {
         let batch = self.make(granted)?;
         self.rate.spend(batch.num_rows());
         Poll::Ready(Ok(Some(batch)))
+    }
+
+    fn pending(&self) -> Pending {
+        Pending { records: (self.end != u64::MAX).then(|| self.left()), bytes: None }
     }
 
     fn snapshot(&mut self, _: CheckpointId) -> Result<Vec<u8>, TaskError> {

@@ -73,6 +73,7 @@ fn read(
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let mut reader = source.open(scan, task, None).unwrap();
     let mut found = BTreeMap::new();
+    let mut pending = reader.pending().records.unwrap();
     // Whoever waits in time that is paused is woken at once.
     while let Some(batch) = runtime.block_on(read_one(reader.as_mut(), rows_max)) {
         for (row, line) in text(&batch).into_iter().enumerate() {
@@ -82,7 +83,10 @@ fn read(
             let position = reader.snapshot(CheckpointId(1)).unwrap();
             reader = source.open(scan, task, Some(&position)).unwrap();
         }
+        pending -= batch.num_rows() as u64;
+        assert_eq!(reader.pending().records, Some(pending));
     }
+    assert_eq!(pending, 0);
     found
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arrow::{array::RecordBatch, datatypes::Fields};
-use headwater_actors::context::TaskError;
+use headwater_actors::{context::TaskError, source::Pending};
 use headwater_connectors::malformed::{Letters, MalformedHandler};
 use headwater_core::{codec, ids::CheckpointId};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,15 @@ impl Split {
         match self.part {
             Part::Bytes { begin, .. } => Place { at: begin.saturating_sub(1), is_within_line: begin > 0 },
             Part::RowGroup(_) => Place { at: 0, is_within_line: false },
+        }
+    }
+
+    /// The bytes from a place on, if they can be told: a row group's cannot, and of what is compressed only the whole file's.
+    fn left(&self, begun: Option<Place>) -> Option<u64> {
+        match self.part {
+            Part::RowGroup(_) => None,
+            Part::Bytes { end: u64::MAX, .. } => Some(self.file.bytes),
+            Part::Bytes { begin, end } => Some(end.saturating_sub(begun.map_or(begin, |place| place.at))),
         }
     }
 }
@@ -233,6 +242,12 @@ impl TableReader for FileTableReader {
             }
         }
         Poll::Ready(self.read_split(rows_max).map(Some))
+    }
+
+    fn pending(&self) -> Pending {
+        let begun = |index| if index == 0 { self.position.next } else { None };
+        let left = |(index, split): (usize, &Split)| split.left(begun(index));
+        Pending { records: None, bytes: self.position.splits.iter().enumerate().map(left).sum() }
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, TaskError> {

@@ -26,7 +26,10 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
-use headwater_actors::context::{TaskContext, TaskError};
+use headwater_actors::{
+    context::{TaskContext, TaskError},
+    source::Pending,
+};
 use headwater_connectors::rate::{self, RateLimit};
 use headwater_core::{codec, ids::CheckpointId};
 use serde::{Deserialize, Serialize};
@@ -186,6 +189,16 @@ impl TableReader for NexmarkReader {
             rate.spend(self.last.events() as usize);
         }
         Poll::Ready(Ok(Some(batch)))
+    }
+
+    fn pending(&self) -> Pending {
+        let Model { epochs, settings, .. } = &*self.builder.model;
+        let left = |_| {
+            let events = self.cursor.left();
+            // To an epoch: a kind's share of the events that are left.
+            self.only.map_or(events, |kind| (events as f64 * epochs.share(kind)).ceil() as u64)
+        };
+        Pending { records: settings.events.map(left), bytes: None }
     }
 
     fn snapshot(&mut self, _: CheckpointId) -> Result<Vec<u8>, TaskError> {

@@ -48,6 +48,11 @@ impl Epochs {
         self.starts[kind as usize + 1] - self.starts[kind as usize]
     }
 
+    /// The share of a kind among the events.
+    pub fn share(&self, kind: Kind) -> f64 {
+        self.count(kind) as f64 / self.len() as f64
+    }
+
     /// Where a kind begins.
     pub fn start(&self, kind: Kind) -> u64 {
         self.starts[kind as usize]
@@ -95,6 +100,20 @@ impl Cursor {
     /// Whether all was read.
     pub fn is_at_end(&self) -> bool {
         self.next >= self.end
+    }
+
+    /// How many events are left in the subtask's part.
+    pub fn left(&self) -> u64 {
+        if self.is_at_end() {
+            return 0;
+        }
+        let (block, last_block) = (self.next / BLOCK_EVENTS, (self.end - 1) / BLOCK_EVENTS);
+        let further_blocks = (last_block - block) / self.parallelism;
+        let last_own = block + further_blocks * self.parallelism;
+        // Only the last of all blocks may be a part of one.
+        let last_end = self.end.min(last_own.saturating_add(1).saturating_mul(BLOCK_EVENTS));
+        let others = further_blocks * (self.parallelism - 1) * BLOCK_EVENTS;
+        last_end - self.next - others
     }
 
     fn advance_to(&mut self, event: u64) {

@@ -56,8 +56,13 @@ fn read(
         let task = surroundings.context(index, parallelism);
         let mut reader = source.open(scan, &task, None).unwrap();
         let mut batches = 0;
+        let mut pending = reader.pending().records;
         while let Some(batch) = read_now(reader.as_mut(), rows_max) {
             assert!(batch.num_rows() <= rows_max);
+            if scan.equal.is_empty() {
+                pending = pending.map(|records| records - batch.num_rows() as u64);
+                assert_eq!(reader.pending().records, pending);
+            }
             let text = RowText::new(&batch).unwrap();
             for row in 0..batch.num_rows() {
                 let mut line = String::new();
@@ -72,6 +77,7 @@ fn read(
                 reader = source.open(scan, &task, Some(&position)).unwrap();
             }
         }
+        assert_eq!(reader.pending().records, Some(0));
     }
     events
 }

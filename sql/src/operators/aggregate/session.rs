@@ -6,6 +6,7 @@ use arrow::{array::UInt32Array, datatypes::SchemaRef};
 use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
 use headwater_core::{
     codec,
+    execution::NextTimer,
     time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
 };
 use headwater_state::{AnyTable, Table, TimerService};
@@ -23,7 +24,10 @@ use super::{
 use crate::{
     batch::ChangeBatch,
     look::{self, KeyPlace, ShowValue},
-    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
+    operator::{
+        Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed, in_event_time,
+        in_processing_time,
+    },
     operators::window::{WindowTime, times_of},
     rows::{KeyExtractor, RowBytes},
 };
@@ -299,6 +303,15 @@ impl StreamOperator for SessionAggregate {
 
     fn next_timer_ms(&self) -> Option<TimestampMs> {
         (self.time == WindowTime::Processing).then_some(self.next_end?.saturating_add(1))
+    }
+
+    /// A session that has grown has left a timer behind, at which nothing is emitted: then this is too early.
+    fn next_firing(&self) -> Option<NextTimer> {
+        let end = self.next_end?;
+        Some(match self.time {
+            WindowTime::Event => in_event_time(end),
+            WindowTime::Processing => in_processing_time(end.saturating_add(1)),
+        })
     }
 
     fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {

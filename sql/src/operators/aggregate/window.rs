@@ -2,6 +2,7 @@
 
 mod early;
 mod late;
+mod next;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,6 +14,7 @@ use hashbrown::HashTable;
 use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
 use headwater_core::{
     codec,
+    execution::NextTimer,
     key_group::KeyGroup,
     time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
 };
@@ -31,7 +33,10 @@ use super::{
 use crate::{
     batch::ChangeBatch,
     look::{self, KeyPlace},
-    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
+    operator::{
+        Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed, in_event_time,
+        in_processing_time,
+    },
     operators::window::{WindowKind, WindowTime, times_of},
     rows::{KeyExtractor, RowBytes},
 };
@@ -171,34 +176,6 @@ struct Firing {
 }
 
 impl WindowAggregate {
-    fn kind(&self) -> Option<WindowKind> {
-        match self.windowing {
-            Windowing::Sliced { kind, .. } | Windowing::Presliced { kind, .. } => Some(kind),
-            Windowing::Attached { .. } => None,
-        }
-    }
-
-    fn last_window_of(&self, slice: TimestampMs) -> Option<TimestampMs> {
-        self.kind().map_or(Some(slice), |kind| kind.last_window_of(slice))
-    }
-
-    fn windows_of(&self, slice: TimestampMs) -> Vec<TimestampMs> {
-        self.kind().map_or_else(|| vec![slice], |kind| kind.windows_of(slice).collect())
-    }
-
-    fn find_next_end(&mut self) {
-        if self.time == WindowTime::Processing {
-            let fired_up_to = self.fired_up_to;
-            let unfired = |end: &TimestampMs| end.saturating_sub(1) > fired_up_to;
-            self.next_end = self
-                .table
-                .namespaces()
-                .into_iter()
-                .filter_map(|slice| self.windows_of(slice).into_iter().find(unfired))
-                .min();
-        }
-    }
-
     /// The slice or window of each row. Rows that no window wants, or that are late, are left out of the batch.
     fn assign(&mut self, batch: ChangeBatch, emit: &mut Emit<'_>) -> Result<ChangeBatch, TaskError> {
         self.spaces.clear();
@@ -371,6 +348,13 @@ impl StreamOperator for WindowAggregate {
 
     fn next_timer_ms(&self) -> Option<TimestampMs> {
         self.next_end.into_iter().chain(self.early.as_ref().and_then(EarlyFiring::due_ms)).min()
+    }
+
+    fn next_firing(&self) -> Option<NextTimer> {
+        match self.time {
+            WindowTime::Event => self.first_end().map(|end| in_event_time(end.saturating_sub(1))),
+            WindowTime::Processing => self.next_end.map(in_processing_time),
+        }
     }
 
     fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {

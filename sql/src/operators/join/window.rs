@@ -10,6 +10,7 @@ use arrow::array::ArrayRef;
 use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
 use headwater_core::{
     codec,
+    execution::NextTimer,
     key_group::KeyGroup,
     time::{MIN_WATERMARK, TimestampMs},
 };
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     batch::{ChangeBatch, RowKind},
     look::describe_windows,
-    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator},
+    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, in_event_time},
 };
 
 /// Makes window joins. Both inputs and the output are append-only, and both inputs' windows are of the same kind and size.
@@ -153,6 +154,10 @@ impl StreamOperator for WindowJoin {
             }
         }
         Ok(Step::More)
+    }
+
+    fn next_firing(&self) -> Option<NextTimer> {
+        self.live.first().map(|end| in_event_time(end.saturating_sub(1)))
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {

@@ -159,6 +159,12 @@ impl Pending {
         Ok(due)
     }
 
+    /// The watermark at which the first of the rows is due; it is known to a second.
+    pub fn first_due_ms(&self) -> Option<TimestampMs> {
+        let second = self.table.iter_namespaces().next()?;
+        Some(second.max(self.watermark.saturating_add(1)))
+    }
+
     /// The watermark, for a snapshot.
     pub fn snapshot(&self) -> Result<Vec<u8>, TaskError> {
         Ok(codec::encode(&self.watermark)?)

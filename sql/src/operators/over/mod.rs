@@ -23,7 +23,10 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::physical_expr::window::WindowExpr;
 use headwater_actors::{context::TaskError, operator::Step};
-use headwater_core::time::{Clock, TimestampMs};
+use headwater_core::{
+    execution::NextTimer,
+    time::{Clock, TimestampMs},
+};
 use headwater_state::AnyTable;
 
 use self::{call::Call, evaluate::Evaluator, part::Part};
@@ -33,7 +36,7 @@ use crate::{
     batch::ChangeBatch,
     error::SqlError,
     look::{KeyPlace, describe},
-    operator::{Emit, OpenContext, OperatorFactory, StreamOperator, failed},
+    operator::{Emit, OpenContext, OperatorFactory, StreamOperator, failed, in_event_time},
     rows::{KeyExtractor, RowBytes},
 };
 
@@ -156,6 +159,10 @@ impl StreamOperator for EventTimeOver {
     fn on_processing_time(&mut self, now_ms: TimestampMs, _: &mut Emit<'_>) -> Result<Step, TaskError> {
         self.evaluator.sweep(now_ms)?;
         Ok(Step::Done)
+    }
+
+    fn next_firing(&self) -> Option<NextTimer> {
+        self.pending.first_due_ms().map(in_event_time)
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {

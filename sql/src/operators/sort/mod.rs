@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use arrow::{array::RecordBatch, compute::SortOptions, datatypes::SchemaRef};
 use headwater_actors::{context::TaskError, operator::Step};
-use headwater_core::time::TimestampMs;
+use headwater_core::{execution::NextTimer, time::TimestampMs};
 use headwater_state::AnyTable;
 
 use self::at_end::SortAtEnd;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     batch::ChangeBatch,
-    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
+    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed, in_event_time},
     rows::KeyExtractor,
 };
 
@@ -118,6 +118,10 @@ impl StreamOperator for TimeSort {
         rows.sort_by(|a, b| a.order().cmp(b.order()));
         self.ready = Ready::new(rows);
         Ok(Step::More)
+    }
+
+    fn next_firing(&self) -> Option<NextTimer> {
+        self.pending.first_due_ms().map(in_event_time)
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {

@@ -9,6 +9,7 @@ use arrow::{array::RecordBatch, compute::SortOptions, datatypes::SchemaRef};
 use headwater_actors::{context::TaskError, metrics::TaskCounters, operator::Step};
 use headwater_core::{
     codec,
+    execution::NextTimer,
     key_group::KeyGroup,
     time::{MIN_WATERMARK, TimestampMs},
 };
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     batch::{ChangeBatch, RowKind},
     look::describe_windows,
-    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed},
+    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, failed, in_event_time},
     rows::{KeyExtractor, RowBytes},
 };
 
@@ -170,6 +171,10 @@ impl StreamOperator for WindowRank {
 
     fn resume(&mut self, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
         self.emit_some(emit)
+    }
+
+    fn next_firing(&self) -> Option<NextTimer> {
+        self.table.iter_namespaces().next().map(|end| in_event_time(end.saturating_sub(1)))
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, TaskError> {

@@ -97,7 +97,9 @@ fn the_rows_of_a_partition_are_in_the_order_of_their_ranks() {
     harness.process(0, insertions(&[row(1, 0), row(3, 1), row(2, 2), row(3, 3)]));
     harness.watermark(998);
     assert!(harness.take_output().is_empty());
+    assert_eq!(harness.next_firing(), Some(in_event_time(999)));
     harness.watermark(999);
+    assert_eq!(harness.next_firing(), None);
     let names: Vec<String> = texts(&harness.take_output()[0].rows)
         .iter()
         .map(|text| text.rsplit(' ').next().unwrap().to_owned())

@@ -158,6 +158,23 @@ fn what_is_known_of_a_file_is_in_metadata_columns() {
 }
 
 #[test]
+fn what_is_left_to_read_is_known_in_bytes() {
+    let folder = tempdir().unwrap();
+    for name in ["a.csv", "b.csv"] {
+        fs::write(folder.path().join(name), "1\n22\n333\n").unwrap();
+    }
+    let table = table(folder.path(), &[("id", "BIGINT")], &[], &[("format", "csv")]);
+    let job = Surroundings::new();
+    let mut reader = source_of(&table).unwrap().open(&scan_all(&table), &job.context(0, 1), None).unwrap();
+    let mut left = vec![reader.pending().bytes.unwrap()];
+    while poll(&mut *reader, 1).unwrap().is_some() {
+        left.push(reader.pending().bytes.unwrap());
+    }
+    left.dedup();
+    assert_eq!(left, [18, 16, 13, 9, 7, 4, 0]);
+}
+
+#[test]
 fn malformed_records_fail_are_passed_over_or_kept_apart() {
     let folder = tempdir().unwrap();
     let (path, letters) = (folder.path().join("in.csv"), folder.path().join("letters"));

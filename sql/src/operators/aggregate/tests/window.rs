@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::operators::{
-    aggregate::{LateRows, LocalAggregateFactory, LocalWindowSpec, WindowAggregateFactory, Windowing},
-    testing::{Harness, any_options, texts},
-    window::{WindowKind, WindowTime, WindowTvfFactory},
+use crate::{
+    operator::{in_event_time, in_processing_time},
+    operators::{
+        aggregate::{LateRows, LocalAggregateFactory, LocalWindowSpec, WindowAggregateFactory, Windowing},
+        testing::{Harness, any_options, texts},
+        window::{WindowKind, WindowTime, WindowTvfFactory},
+    },
 };
 
 /// How rows come to the windows.
@@ -276,6 +279,11 @@ proptest! {
             let watermark = world.watermark();
             prop_assert_eq!(world.emitted(), world.due(watermark));
             prop_assert_eq!(&world.late_rows, &Vec::<String>::new());
+            let next = world.open.keys().next().map(|end| match style {
+                Style::ProcessingTime => in_processing_time(*end),
+                _ => in_event_time(end - 1),
+            });
+            prop_assert_eq!(world.windows.next_firing(), next);
         }
         world.windows.restart();
         world.windows.end();

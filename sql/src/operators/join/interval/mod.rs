@@ -10,6 +10,7 @@ use std::{
 use headwater_actors::{context::TaskError, operator::Step};
 use headwater_core::{
     codec,
+    execution::NextTimer,
     key_group::KeyGroup,
     time::{Clock, MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
 };
@@ -26,7 +27,9 @@ use super::{
 };
 use crate::{
     batch::{ChangeBatch, RowKind},
-    operator::{Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator},
+    operator::{
+        Emit, OpenContext, OperatorFactory, STEP_ROWS, StreamOperator, in_event_time, in_processing_time,
+    },
 };
 
 /// A row's state is dropped together with that of rows whose times are near: of so many parts of the interval.
@@ -190,9 +193,14 @@ impl StreamOperator for IntervalJoin {
         if self.is_event_time {
             return None;
         }
-        let ends = self.inputs.iter().filter_map(|input| Some(input.end_of(*input.live.first()?)));
         // It must be over.
-        ends.min().map(|end| end.saturating_add(1))
+        self.first_end(|_| true).map(|end| end.saturating_add(1))
+    }
+
+    fn next_firing(&self) -> Option<NextTimer> {
+        // Other rows just go.
+        let end = self.first_end(|input| input.rows.layout().matches)?;
+        Some(if self.is_event_time { in_event_time(end) } else { in_processing_time(end.saturating_add(1)) })
     }
 
     fn on_processing_time(&mut self, now_ms: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
@@ -209,6 +217,12 @@ impl StreamOperator for IntervalJoin {
 }
 
 impl IntervalJoin {
+    /// When the first of the buckets of these inputs can have no more matches.
+    fn first_end(&self, is_meant: impl Fn(&Input) -> bool) -> Option<TimestampMs> {
+        let inputs = self.inputs.iter().filter(|input| is_meant(input));
+        inputs.filter_map(|input| Some(input.end_of(*input.live.first()?))).min()
+    }
+
     /// Drops what can have no more matches, and emits what has had none.
     fn advance(&mut self, now: TimestampMs, emit: &mut Emit<'_>) -> Result<Step, TaskError> {
         self.now = self.now.max(now);

@@ -1,3 +1,5 @@
+use headwater_core::execution::TimeDomain;
+
 use super::*;
 use crate::operators::{
     join::IntervalJoinFactory,
@@ -137,7 +139,13 @@ fn in_processing_time_a_row_waits_for_the_clock() {
     harness.process(1, insertions(&[row(2, 0), row(3, 0)]));
     assert_eq!(output(&mut harness), ["+I[2,2]"]);
     harness.process(0, insertions(&[row(4, 0)]));
+    let firing = harness.next_firing().unwrap();
+    assert!(
+        firing.domain == TimeDomain::Processing && (11_000..12_000).contains(&firing.at_ms),
+        "{firing:?}"
+    );
     harness.set_time(12_500);
+    assert_eq!(harness.next_firing(), None);
     let mut padded = output(&mut harness);
     padded.sort_unstable();
     assert_eq!(padded, ["+I[4,null,null,null,null]", "+I[null,null,null,null,3]"]);

@@ -1,5 +1,8 @@
 use super::*;
-use crate::operators::{join::WindowJoinFactory, testing::Harness};
+use crate::{
+    operator::in_event_time,
+    operators::{join::WindowJoinFactory, testing::Harness},
+};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -89,7 +92,9 @@ fn a_large_window_comes_out_in_steps_and_late_rows_are_counted() {
     harness.process(1, insertions(&rows));
     harness.watermark(998);
     assert!(harness.take_output().is_empty());
+    assert_eq!(harness.next_firing(), Some(in_event_time(999)));
     harness.watermark(999);
+    assert_eq!(harness.next_firing(), None);
     let output = harness.take_output();
     assert!(output.len() > 1 && output.iter().all(|batch| batch.len() <= crate::operator::STEP_ROWS));
     let mut found = Materialized::default();
