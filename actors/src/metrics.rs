@@ -27,12 +27,14 @@ const READS_MAX: u32 = 10_000;
 /// How many of these without letting others run.
 const SPINS_MAX: u32 = 100;
 
-const ACTIVITIES: [ActivityKind; 7] = [
+/// In the order of their declaration.
+const ACTIVITIES: [ActivityKind; 8] = [
     ActivityKind::Opening,
     ActivityKind::Processing,
     ActivityKind::Firing,
     ActivityKind::Snapshotting,
     ActivityKind::Committing,
+    ActivityKind::Aligning,
     ActivityKind::WaitingForInput,
     ActivityKind::WaitingForRoom,
 ];
@@ -95,7 +97,7 @@ impl Default for Clockwork {
         Self {
             origin: Instant::now(),
             sequence: AtomicU64::new(0),
-            activity: AtomicU8::new(index_of(ActivityKind::WaitingForInput)),
+            activity: AtomicU8::new(ActivityKind::WaitingForInput as u8),
             checkpoint: AtomicU64::new(0),
             since_us: AtomicU64::new(0),
             busy_us: AtomicU64::new(0),
@@ -103,12 +105,6 @@ impl Default for Clockwork {
             pieces: AtomicU64::new(0),
         }
     }
-}
-
-fn index_of(activity: ActivityKind) -> u8 {
-    let index = ACTIVITIES.iter().position(|known| *known == activity);
-    // Aligning is what waiting for input is called while barriers are awaited; a task does not tell it apart.
-    index.unwrap_or(ACTIVITIES.len() - 2) as u8
 }
 
 impl Clockwork {
@@ -129,11 +125,11 @@ impl Clockwork {
         let before = (self.activity.load(Relaxed), self.since_us.load(Relaxed));
         let now_us = self.now_us();
         self.change(|| {
-            if before.0 == index_of(ActivityKind::WaitingForRoom) {
+            if before.0 == ActivityKind::WaitingForRoom as u8 {
                 let waited_us = now_us.saturating_sub(before.1);
                 self.backpressured_us.store(self.backpressured_us.load(Relaxed) + waited_us, Relaxed);
             }
-            self.activity.store(index_of(activity), Relaxed);
+            self.activity.store(activity as u8, Relaxed);
             self.checkpoint.store(checkpoint.map_or(0, |checkpoint| checkpoint.0), Relaxed);
             self.since_us.store(now_us, Relaxed);
         });
@@ -146,7 +142,7 @@ impl Clockwork {
         let taken_us = now_us.saturating_sub(self.since_us.load(Relaxed));
         self.change(|| {
             total.store(total.load(Relaxed) + taken_us, Relaxed);
-            self.activity.store(index_of(ActivityKind::WaitingForInput), Relaxed);
+            self.activity.store(ActivityKind::WaitingForInput as u8, Relaxed);
             self.checkpoint.store(0, Relaxed);
             self.since_us.store(waiting_since_us.unwrap_or(now_us), Relaxed);
         });
@@ -286,7 +282,7 @@ impl TaskCounters {
         let (before, since_us) = clockwork.begin(activity, checkpoint);
         let result = piece();
         let is_idle = is_idle(&result);
-        let goes_on = is_idle && before == index_of(ActivityKind::WaitingForInput);
+        let goes_on = is_idle && before == ActivityKind::WaitingForInput as u8;
         clockwork.end(&clockwork.busy_us, goes_on.then_some(since_us));
         if !is_idle {
             clockwork.pieces.store(clockwork.pieces.load(Relaxed) + 1, Relaxed);
@@ -309,7 +305,7 @@ impl TaskCounters {
     }
 
     fn is_waiting_for_room(&self) -> bool {
-        self.clockwork.activity.load(Relaxed) == index_of(ActivityKind::WaitingForRoom)
+        self.clockwork.activity.load(Relaxed) == ActivityKind::WaitingForRoom as u8
     }
 
     /// Takes note of the row that a function panics at. The innermost one stands.
@@ -345,7 +341,12 @@ impl TaskCounters {
 
     /// What is known without a look at channels and clocks.
     pub fn read(&self) -> TaskMetrics {
-        let Reading { running_us, busy_us, backpressured_us, .. } = self.clockwork.read();
+        self.metrics(&self.reading())
+    }
+
+    /// The same, with where the time went by then.
+    pub(crate) fn metrics(&self, reading: &Reading) -> TaskMetrics {
+        let Reading { running_us, busy_us, backpressured_us, .. } = *reading;
         let writing_checkpoint = CheckpointId(self.writing_checkpoint.load(Relaxed));
         TaskMetrics {
             records_in: self.records_in(),
@@ -403,6 +404,15 @@ mod tests {
         }
         is_over.store(true, SeqCst);
         task.join().unwrap();
+    }
+
+    #[test]
+    fn every_activity_is_read_as_it_was_begun() {
+        let counters = TaskCounters::default();
+        for activity in ACTIVITIES {
+            counters.clockwork.begin(activity, None);
+            assert_eq!(counters.reading().activity, activity);
+        }
     }
 
     #[test]

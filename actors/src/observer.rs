@@ -6,10 +6,14 @@ use std::sync::Arc;
 use headwater_core::{
     execution::{Activity, ActivityKind, InputMetrics, TaskMetrics},
     ids::{CheckpointId, SubtaskId},
-    time::{MIN_WATERMARK, TimestampMs},
+    time::{ClockWatch, MIN_WATERMARK, TimestampMs},
 };
 
-use crate::{exchange::Probe, metrics::TaskCounters, wiring::Wiring};
+use crate::{
+    exchange::Probe,
+    metrics::{Reading, TaskCounters},
+    wiring::Wiring,
+};
 
 /// Looks at one task.
 pub struct Observer {
@@ -19,6 +23,7 @@ pub struct Observer {
     watermark: Since<Option<TimestampMs>>,
     /// The checkpoint whose barriers are awaited.
     aligning: Since<Option<CheckpointId>>,
+    clock: ClockWatch,
 }
 
 struct Input {
@@ -39,6 +44,10 @@ impl<T: PartialEq> Since<T> {
             *self = Self { value, since_ms: now_ms };
         }
     }
+
+    fn shift(&mut self, by_ms: i64) {
+        self.since_ms = self.since_ms.saturating_add(by_ms);
+    }
 }
 
 impl Observer {
@@ -56,12 +65,15 @@ impl Observer {
             outputs: outputs.map(|(to, sender)| (*to, sender.probe())).collect(),
             watermark: Since { value: None, since_ms: now_ms },
             aligning: Since { value: None, since_ms: now_ms },
+            clock: ClockWatch::default(),
         }
     }
 
     /// What the task has done so far, and does.
     pub fn observe(&mut self, now_ms: TimestampMs) -> TaskMetrics {
-        let mut metrics = self.counters.read();
+        let reading = self.counters.reading();
+        self.follow_clock(now_ms, &reading);
+        let mut metrics = self.counters.metrics(&reading);
         self.watermark.see(metrics.watermark_ms, now_ms);
         metrics.watermark_since_ms = Some(self.watermark.since_ms);
         for input in &mut self.inputs {
@@ -88,15 +100,22 @@ impl Observer {
             }
         }
         self.aligning.see(awaited(&metrics.inputs), now_ms);
-        metrics.activity = self.activity(now_ms);
+        metrics.activity = self.activity(&reading, now_ms);
         if metrics.activity.kind == ActivityKind::WaitingForRoom {
             metrics.blocked_on = full;
         }
         metrics
     }
 
-    fn activity(&self, now_ms: TimestampMs) -> Activity {
-        let reading = self.counters.reading();
+    /// A wait lasts as long as it lasts, whatever the wall clock is set to.
+    fn follow_clock(&mut self, now_ms: TimestampMs, reading: &Reading) {
+        let set_by_ms = self.clock.set_by_ms(now_ms, reading.running_us / 1_000);
+        self.watermark.shift(set_by_ms);
+        self.aligning.shift(set_by_ms);
+        self.inputs.iter_mut().for_each(|input| input.progress.shift(set_by_ms));
+    }
+
+    fn activity(&self, reading: &Reading, now_ms: TimestampMs) -> Activity {
         let since_ms = now_ms.saturating_sub((reading.lasts_us / 1_000) as TimestampMs);
         match self.aligning.value {
             Some(checkpoint) if reading.activity == ActivityKind::WaitingForInput => Activity {
@@ -198,6 +217,18 @@ mod tests {
         assert_eq!(observer.observe(400).activity, aligning(2, 400));
         gate.abort(CheckpointId(2));
         assert_eq!(observer.observe(500).activity.kind, ActivityKind::WaitingForInput);
+    }
+
+    #[test]
+    fn an_input_has_stood_still_for_as_long_when_the_wall_clock_is_set() {
+        const HOUR_MS: i64 = 3_600_000;
+        let (mut observer, mut gate, senders, ..) = task();
+        senders[0].send(Element::Watermark(7));
+        assert!(gate.try_next().is_none());
+        assert_eq!(observer.observe(HOUR_MS).inputs[0].unchanged_since_ms, HOUR_MS);
+        let seen = observer.observe(250);
+        assert!(seen.inputs[0].unchanged_since_ms <= 250, "{seen:?}");
+        assert!(seen.watermark_since_ms.unwrap() <= 250, "{seen:?}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod handle;
 mod history_store;
 mod job;
 mod job_store;
+pub mod rates;
 mod recorder;
 mod services;
 mod supervisor;

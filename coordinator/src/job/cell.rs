@@ -15,7 +15,7 @@ use headwater_core::{
     graph::VertexKind,
     ids::{CheckpointId, ExecutionAttemptId, JobId, SubtaskId},
     job::JobStatus,
-    time::TimestampMs,
+    time::{ClockWatch, TimestampMs},
 };
 use tokio::time::Instant;
 
@@ -69,6 +69,7 @@ struct Observed {
     /// What of the history is not stored as it is here.
     unsaved: BTreeSet<Part>,
     stale_messages: u64,
+    clock: ClockWatch,
 }
 
 #[derive(Default)]
@@ -129,6 +130,7 @@ impl JobCell {
                 log: JobLog::default(),
                 unsaved: BTreeSet::new(),
                 stale_messages: 0,
+                clock: ClockWatch::default(),
             }),
         }
     }

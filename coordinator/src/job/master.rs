@@ -395,7 +395,7 @@ impl JobMaster {
                 self.forward(attempt, LifecycleEvent::Decline(checkpoint, attempt, reason));
             }
             FromWorker::Metrics { at_ms, tasks, .. } => {
-                self.cell.publish_metrics(at_ms, tasks);
+                self.cell.publish_metrics(self.services.now(), at_ms, tasks);
                 self.services.has_changed();
             }
             FromWorker::Tapped { .. } => {} // They go to those who look, not to the job.

@@ -2,86 +2,62 @@
 
 use std::collections::VecDeque;
 
-use headwater_core::{execution::TaskMetrics, time::TimestampMs};
+use headwater_core::execution::TaskMetrics;
 
-use crate::view::Recent;
+use crate::{rates::Counters, view::Recent};
 
 /// How far back shares and rates look.
-const SECONDS_MS: i64 = 5_000;
+const SECONDS_US: u64 = 5_000_000;
 
 /// How far back is looked for what is rare.
-const MINUTE_MS: i64 = 60_000;
+const MINUTE_US: u64 = 60_000_000;
 
 /// Samples that are only there for the minute are so far apart.
-const COARSE_MS: i64 = 5_000;
+const COARSE_US: u64 = 5_000_000;
 
-#[derive(Clone, Copy)]
-struct Sample {
-    at_ms: TimestampMs,
-    running_us: u64,
-    busy_us: u64,
-    backpressured_us: u64,
-    records_in: u64,
-    records_out: u64,
-    late: u64,
-    malformed: u64,
-}
-
-/// An attempt's samples, oldest first. What came before the first report counts from nothing: the attempt began then.
+/// An attempt's samples, oldest first. What came before the first report counts from nothing: the attempt began then. Their
+/// time is the attempt's own, so that the wall clock may be set.
 #[derive(Default)]
 pub(super) struct Samples {
-    fine: VecDeque<Sample>,
-    coarse: VecDeque<Sample>,
+    fine: VecDeque<Counters>,
+    coarse: VecDeque<Counters>,
 }
 
 impl Samples {
-    pub(super) fn add(&mut self, at_ms: TimestampMs, metrics: &TaskMetrics) {
-        let sample = Sample {
-            at_ms,
-            running_us: metrics.running_us,
-            busy_us: metrics.busy_us,
-            backpressured_us: metrics.backpressured_us,
-            records_in: metrics.records_in,
-            records_out: metrics.records_out,
-            late: metrics.late_records,
-            malformed: metrics.malformed_records,
-        };
+    pub(super) fn add(&mut self, metrics: &TaskMetrics) {
+        let sample = Counters::from(metrics);
         if self.fine.is_empty() {
-            let began_ms = at_ms.saturating_sub((metrics.running_us / 1_000) as i64);
-            self.coarse.push_back(Sample { at_ms: began_ms, late: 0, malformed: 0, ..sample });
+            self.coarse.push_back(Counters::default());
         }
-        if self.coarse.back().is_none_or(|last| at_ms.saturating_sub(last.at_ms) >= COARSE_MS) {
+        let is_coarse = |last: &Counters| sample.running_us.saturating_sub(last.running_us) >= COARSE_US;
+        if self.coarse.back().is_none_or(is_coarse) {
             self.coarse.push_back(sample);
         }
         self.fine.push_back(sample);
-        drop_older(&mut self.fine, at_ms - SECONDS_MS);
-        drop_older(&mut self.coarse, at_ms - MINUTE_MS);
+        drop_older(&mut self.fine, sample.running_us.saturating_sub(SECONDS_US));
+        drop_older(&mut self.coarse, sample.running_us.saturating_sub(MINUTE_US));
     }
 
     pub(super) fn recent(&self) -> Option<Recent> {
         let (first, last) = (self.fine.front()?, self.fine.back()?);
-        let over_us = last.running_us.checked_sub(first.running_us).filter(|over| *over > 0)?;
-        let share = |now: u64, then: u64| (now.saturating_sub(then) as f64 / over_us as f64).min(1.0);
-        let per_second = |now: u64, then: u64| now.saturating_sub(then) as f64 * 1e6 / over_us as f64;
-        let busy_share = share(last.busy_us, first.busy_us);
-        let backpressured_share = share(last.backpressured_us, first.backpressured_us).min(1.0 - busy_share);
+        let rates = last.since(first)?;
         let minute_ago = self.coarse.front()?;
         Some(Recent {
-            over_ms: over_us / 1_000,
-            busy_share,
-            backpressured_share,
-            idle_share: (1.0 - busy_share - backpressured_share).max(0.0),
-            records_in_per_second: per_second(last.records_in, first.records_in),
-            records_out_per_second: per_second(last.records_out, first.records_out),
-            late_records: last.late.saturating_sub(minute_ago.late),
-            malformed_records: last.malformed.saturating_sub(minute_ago.malformed),
+            over_ms: (last.running_us - first.running_us) / 1_000,
+            busy_share: rates.busy,
+            backpressured_share: rates.backpressured,
+            idle_share: rates.idle,
+            records_in_per_second: rates.records_in,
+            records_out_per_second: rates.records_out,
+            late_records: last.late_records.saturating_sub(minute_ago.late_records),
+            malformed_records: last.malformed_records.saturating_sub(minute_ago.malformed_records),
         })
     }
 }
 
-/// Drops what lies wholly before `from_ms`: the newest sample that does stays, so that the time from then on is covered.
-fn drop_older(samples: &mut VecDeque<Sample>, from_ms: TimestampMs) {
-    while samples.get(1).is_some_and(|second| second.at_ms <= from_ms) {
+/// Drops what lies wholly before `from_us`: the newest sample that does stays, so that the time from then on is covered.
+fn drop_older(samples: &mut VecDeque<Counters>, from_us: u64) {
+    while samples.get(1).is_some_and(|second| second.running_us <= from_us) {
         samples.pop_front();
     }
 }
@@ -103,11 +79,11 @@ mod tests {
     #[test]
     fn shares_are_of_the_last_seconds_and_not_of_the_whole_life() {
         let mut samples = Samples::default();
-        samples.add(0, &metrics(0, 0, 0, 0));
+        samples.add(&metrics(0, 0, 0, 0));
         assert_eq!(samples.recent(), None);
         for second in 1..=100 {
             // Busy for 50 seconds, idle from then on.
-            samples.add(second * 1_000, &metrics(second as u64, 1_000_000 * second.min(50) as u64, 0, 0));
+            samples.add(&metrics(second, 1_000_000 * second.min(50), 0, 0));
         }
         let recent = samples.recent().unwrap();
         assert_eq!((recent.over_ms, recent.busy_share, recent.idle_share), (5_000, 0.0, 1.0));
@@ -116,16 +92,16 @@ mod tests {
     #[test]
     fn what_is_rare_is_seen_for_a_minute() {
         let mut samples = Samples::default();
-        samples.add(250, &metrics(0, 0, 0, 3));
-        samples.add(1_000, &metrics(1, 0, 500, 3));
+        samples.add(&metrics(0, 0, 0, 3));
+        samples.add(&metrics(1, 0, 500, 3));
         let recent = samples.recent().unwrap();
         assert_eq!((recent.late_records, recent.records_in_per_second), (3, 500.0));
         for second in 2..=59 {
-            samples.add(second * 1_000, &metrics(second as u64, 0, 500, 3));
+            samples.add(&metrics(second, 0, 500, 3));
         }
         assert_eq!(samples.recent().unwrap().late_records, 3);
         for second in 60..=130 {
-            samples.add(second * 1_000, &metrics(second as u64, 0, 500, 3));
+            samples.add(&metrics(second, 0, 500, 3));
         }
         assert_eq!(samples.recent().unwrap().late_records, 0);
     }

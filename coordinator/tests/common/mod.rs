@@ -9,7 +9,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,8 @@ pub struct World {
     pub store: Arc<MemoryStore>,
     pub checkpoints: Arc<MemoryCheckpoints>,
     pub catalog: Arc<Catalog>,
+    /// How much is added to the wall clock.
+    pub clock_set_by_ms: Arc<AtomicI64>,
 }
 
 /// One process.
@@ -64,7 +66,10 @@ impl World {
                 checkpoints: self.checkpoints.clone(),
                 worker: worker.clone(),
                 catalog: self.catalog.clone(),
-                clock: Arc::new(TestClock(Instant::now())),
+                clock: Arc::new(TestClock {
+                    started: Instant::now(),
+                    set_by_ms: self.clock_set_by_ms.clone(),
+                }),
                 chaos: true,
             };
             let handle = headwater_coordinator::start(config, events);
@@ -171,11 +176,15 @@ impl ProgramCatalog for Catalog {
     }
 }
 
-/// A wall clock that goes with tokio's.
-struct TestClock(Instant);
+/// A wall clock that goes with tokio's, unless it is set.
+struct TestClock {
+    started: Instant,
+    set_by_ms: Arc<AtomicI64>,
+}
 
 impl Clock for TestClock {
     fn now_ms(&self) -> TimestampMs {
-        1_700_000_000_000 + self.0.elapsed().as_millis() as TimestampMs
+        let set_by_ms = self.set_by_ms.load(Ordering::SeqCst);
+        1_700_000_000_000 + set_by_ms + self.started.elapsed().as_millis() as TimestampMs
     }
 }

@@ -9,17 +9,26 @@ use headwater_core::{
 };
 
 use super::{JobCell, Observed};
-use crate::{history_store::Part, job::history::ExceptionId};
+use crate::{checkpoint::lifecycle::Moment, history_store::Part, job::history::ExceptionId};
 
 impl JobCell {
-    pub(crate) fn publish_metrics(&self, at_ms: TimestampMs, tasks: Vec<(ExecutionAttemptId, TaskMetrics)>) {
+    pub(crate) fn publish_metrics(
+        &self,
+        now: Moment,
+        at_ms: TimestampMs,
+        tasks: Vec<(ExecutionAttemptId, TaskMetrics)>,
+    ) {
         let mut observed = self.observed();
-        let Observed { tasks: known, replay, exceptions, .. } = &mut *observed;
+        let Observed { tasks: known, replay, exceptions, clock, .. } = &mut *observed;
+        let set_by_ms = clock.set_by_ms(now.wall_ms, now.mono_ms);
+        for since_ms in known.values_mut().filter_map(|task| task.state_since_ms.as_mut()) {
+            *since_ms = since_ms.saturating_add(set_by_ms);
+        }
         for (attempt, metrics) in tasks {
             let current = known.get_mut(&attempt.subtask).filter(|task| task.attempt == Some(attempt));
             let Some(task) = current else { continue };
             replay.progressed(attempt, metrics.records_in);
-            task.samples.add(at_ms, &metrics);
+            task.samples.add(&metrics);
             task.metrics = metrics;
             task.metrics_at_ms = Some(at_ms);
         }
