@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use common::{Process, SHUFFLE, World, spec, subtask};
 use headwater_coordinator::{
@@ -14,6 +14,7 @@ use headwater_coordinator::{
 };
 use headwater_core::{
     execution::ExecutionState,
+    gateway::FromWorker,
     ids::JobId,
     job::{JobSpec, JobStatus},
     options::RestartOptions,
@@ -71,6 +72,44 @@ fn a_failed_job_is_restarted_from_its_newest_checkpoint_in_this_process_and_the_
         assert!(
             process.handle.exceptions(job).await.unwrap().iter().all(|failure| failure.actor != "process")
         );
+    });
+}
+
+#[test]
+fn the_hours_until_a_failed_job_is_restarted_are_no_recovery() {
+    let world = World::default();
+    let job = world.run(async |process| {
+        let job = failed(&process).await;
+        sleep(Duration::from_secs(3 * 3_600)).await;
+        process.handle.restart(job, None).await.unwrap();
+        process.until_status(job, JobStatus::Running).await;
+        assert_eq!(process.handle.exceptions(job).await.unwrap()[0].recovery, None);
+        sleep(Duration::from_secs(5)).await;
+        job
+    });
+    world.run(async |process| {
+        process.until_status(job, JobStatus::Running).await;
+        let exceptions = process.handle.exceptions(job).await.unwrap();
+        let mended: Vec<_> =
+            exceptions.iter().map(|failure| (failure.actor.as_str(), failure.recovery.is_some())).collect();
+        assert_eq!(mended, [("process", true), ("v1-0", false)]);
+    });
+}
+
+#[test]
+fn a_task_has_run_for_as_long_when_the_wall_clock_is_set() {
+    const HOUR_MS: i64 = 3_600_000;
+    World::default().run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        let since = async || process.details(job).await.vertices[0][0].state_since_ms.unwrap();
+        let report = || process.worker.emit(FromWorker::Metrics { job, at_ms: 0, tasks: Vec::new() });
+        let before_ms = since().await;
+        report();
+        process.next_completed(job).await;
+        assert_eq!(since().await, before_ms);
+        process.world.clock_set_by_ms.store(-HOUR_MS, SeqCst);
+        report();
+        process.until("the time is moved along", async || since().await == before_ms - HOUR_MS).await;
     });
 }
 

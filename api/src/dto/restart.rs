@@ -1,6 +1,6 @@
 //! The restart timeline: every failure, and how far the job has come with mending it.
 
-use headwater_coordinator::view::{ExceptionView, RecoveryView};
+use headwater_coordinator::view::{ExceptionView, JobEventView, RecoveryView};
 use headwater_core::{job::JobStatus, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,10 +45,21 @@ pub enum Phase {
 }
 
 impl Restarts {
-    /// What clients see of a job's failures. Those of a process that began before `started_at_ms` are no longer followed.
-    pub fn of(exceptions: &[ExceptionView], status: JobStatus, started_at_ms: TimestampMs) -> Self {
+    /// What clients see of a job's failures. Those from before the process began, at `started_at_ms`, are no longer followed, nor are
+    /// those from before the job was stopped, as its `events` tell.
+    pub fn of(
+        exceptions: &[ExceptionView],
+        events: &[JobEventView],
+        status: JobStatus,
+        started_at_ms: TimestampMs,
+    ) -> Self {
+        let is_stop =
+            |event: &&JobEventView| matches!(event.state, Some(JobStatus::Failed | JobStatus::Suspended));
+        let stopped_at_ms = events.iter().filter(is_stop).map(|event| event.at_ms).max();
         let restart = |exception: &ExceptionView| {
-            let is_over = status.is_terminal() || exception.at_ms < started_at_ms;
+            let is_over = status.is_terminal()
+                || exception.at_ms < started_at_ms
+                || stopped_at_ms.is_some_and(|stopped| exception.at_ms <= stopped);
             Restart {
                 failure: Exception::of(exception),
                 phase: Phase::of(exception.recovery.as_ref(), is_over),
@@ -71,5 +82,35 @@ impl Phase {
             (Some(_), None) if recovery.records_replayed.is_none() || is_over => Self::Running,
             (Some(_), None) => Self::CatchingUp,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_coordinator::view::JobEventKind;
+    use headwater_core::execution::FailureKind;
+
+    use super::*;
+
+    fn death(at_ms: TimestampMs) -> ExceptionView {
+        ExceptionView {
+            at_ms,
+            actor: "v0-0".to_owned(),
+            actor_name: "lines".to_owned(),
+            attempt: Some(0),
+            kind: FailureKind::Error,
+            message: "no such luck".to_owned(),
+            detected_after_us: Some(10),
+            recovery: None,
+        }
+    }
+
+    #[test]
+    fn what_a_job_had_failed_of_when_it_was_started_again_is_not_being_mended() {
+        let failed = JobEventView::new(JobEventKind::StateChanged, 100, "FAILED after RUNNING");
+        let events = [JobEventView { state: Some(JobStatus::Failed), ..failed }];
+        let shown = Restarts::of(&[death(150), death(100)], &events, JobStatus::Restarting, 0);
+        let phases: Vec<Phase> = shown.restarts.iter().map(|restart| restart.phase).collect();
+        assert_eq!(phases, [Phase::Waiting, Phase::NotMended]);
     }
 }

@@ -28,7 +28,8 @@ async fn why(control: Control, id: web::Path<String>) -> Answer {
 async fn restarts(control: Control, id: web::Path<String>) -> Answer {
     let id = job_id(&id)?;
     let exceptions = control.exceptions(id).await?;
+    let events = control.events(id).await?;
     let status = control.job(id).await?.summary.status;
     let started_at_ms = control.overview().await?.started_at_ms;
-    Ok(HttpResponse::Ok().json(dto::Restarts::of(&exceptions, status, started_at_ms)))
+    Ok(HttpResponse::Ok().json(dto::Restarts::of(&exceptions, &events, status, started_at_ms)))
 }

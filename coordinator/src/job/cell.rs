@@ -323,11 +323,13 @@ impl JobCell {
     }
 
     /// The deaths after which tasks must be restarted and do not run yet. Those from before the master's own death are among
-    /// them: its restart of the job mends them, too.
+    /// them: its restart of the job mends them, too. Those from before the job was last stopped are not: the time until somebody
+    /// started it again is no recovery.
     pub(crate) fn unmended_deaths(&self) -> Vec<ExceptionId> {
         let restarts_tasks =
             |view: &ExceptionView| view.attempt.is_some() || [JOB_MASTER, PROCESS].contains(&&*view.actor);
-        self.observed().exceptions.unmended(restarts_tasks)
+        let observed = self.observed();
+        observed.exceptions.unmended(observed.log.failures_since_stop(), restarts_tasks)
     }
 
     pub(super) fn update_exceptions(&self, update: impl FnOnce(&mut Exceptions)) {

@@ -94,12 +94,17 @@ impl Exceptions {
         view.and_then(|view| view.recovery.as_ref()?.running_after_us).is_some()
     }
 
-    /// The failures of this kind after which tasks have not run again, oldest first.
-    pub(super) fn unmended(&self, is_meant: impl Fn(&ExceptionView) -> bool) -> Vec<ExceptionId> {
+    /// Of the newest failures those of a kind after which tasks have not run again, oldest first.
+    pub(super) fn unmended(
+        &self,
+        newest: usize,
+        is_meant: impl Fn(&ExceptionView) -> bool,
+    ) -> Vec<ExceptionId> {
         let has_run = |view: &ExceptionView| {
             view.recovery.as_ref().is_some_and(|recovery| recovery.running_after_us.is_some())
         };
-        let unmended = self.entries.iter().filter(|(_, _, view)| is_meant(view) && !has_run(view));
+        let newest = self.entries.iter().skip(self.entries.len().saturating_sub(newest));
+        let unmended = newest.filter(|(_, _, view)| is_meant(view) && !has_run(view));
         unmended.map(|(id, ..)| *id).collect()
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::view::JobEventView;
+use headwater_core::job::JobStatus;
+
+use crate::view::{JobEventKind, JobEventView};
 
 const EVENTS_MAX: usize = 200;
 
@@ -26,6 +28,14 @@ impl JobLog {
         event
     }
 
+    /// How many actors have died since the job was last not to run: had failed for good, or was suspended.
+    pub(super) fn failures_since_stop(&self) -> usize {
+        let is_stop =
+            |event: &JobEventView| matches!(event.state, Some(JobStatus::Failed | JobStatus::Suspended));
+        let since_stop = self.entries.iter().rev().take_while(|event| !is_stop(event));
+        since_stop.filter(|event| event.kind == JobEventKind::Failed).count()
+    }
+
     /// Oldest first.
     pub(super) fn entries(&self) -> Vec<JobEventView> {
         self.entries.iter().cloned().collect()
@@ -35,7 +45,6 @@ impl JobLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::JobEventKind;
 
     #[test]
     fn the_newest_events_are_kept_and_numbers_go_on() {
