@@ -60,7 +60,7 @@ impl Finding {
             severity: finding.severity.as_str().to_owned(),
             sentence: finding.sentence.clone(),
             advice: finding.advice.clone(),
-            vertex: finding.vertex.map(|vertex| vertex.to_string()),
+            vertex: finding.subtask.map(|subtask| subtask.vertex.to_string()),
             subtask: finding.subtask.map(|subtask| subtask.to_string()),
             others: finding.others.iter().map(ToString::to_string).collect(),
             checkpoint: finding.checkpoint.map(|checkpoint| checkpoint.0),

@@ -1,8 +1,10 @@
 //! Where event time is, who holds it back, and what waits for it.
 
+use std::collections::BTreeMap;
+
 use headwater_core::{
     execution::{ExecutionState, InputMetrics, NextTimer, TimeDomain},
-    ids::SubtaskId,
+    ids::{SubtaskId, VertexId},
     time::{MAX_WATERMARK, MIN_WATERMARK, TimestampMs},
 };
 
@@ -17,7 +19,9 @@ use crate::view::SubtaskView;
 const STILL_MS: i64 = 3_000;
 
 pub(super) fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
-    [held_back(evidence), late(evidence), next_window(evidence)].into_iter().flatten().collect()
+    let next_windows =
+        [TimeDomain::Event, TimeDomain::Processing].map(|domain| next_window(evidence, domain));
+    [held_back(evidence), late(evidence)].into_iter().chain(next_windows).flatten().collect()
 }
 
 fn at(input: &InputMetrics) -> TimestampMs {
@@ -46,18 +50,45 @@ fn origin(evidence: &Evidence<'_>, input: &InputMetrics) -> Vec<SubtaskId> {
     path
 }
 
+/// A task in which a window waits for event time.
+type Waiter<'a> = (&'a SubtaskView, TimestampMs);
+
+fn waiting(subtask: &SubtaskView) -> Option<Waiter<'_>> {
+    let timer = subtask.metrics.gauges.next_timer?;
+    (timer.domain == TimeDomain::Event && !is_end(timer)).then_some((subtask, timer.at_ms))
+}
+
+/// Of each vertex with such tasks downstream, the one whose window is the first to end.
+fn waiting_behind<'a>(evidence: &Evidence<'a>) -> BTreeMap<VertexId, Waiter<'a>> {
+    let first = |waiters: &mut dyn Iterator<Item = Waiter<'a>>| waiters.min_by_key(|(_, at_ms)| *at_ms);
+    let mut behind = BTreeMap::new();
+    let graph = &evidence.job.graph;
+    // Upstream comes first in the graph.
+    for (vertex, subtasks) in graph.vertices.iter().zip(&evidence.job.vertices).rev() {
+        let live = subtasks.iter().filter(|subtask| subtask.state.is_live());
+        let own = first(&mut live.filter_map(waiting));
+        let further: Option<Waiter<'a>> = behind.get(&vertex.id).copied();
+        let Some(waiter) = first(&mut own.into_iter().chain(further)) else { continue };
+        for edge in graph.edges.iter().filter(|edge| edge.to == vertex.id) {
+            let known = behind.get(&edge.from).copied();
+            behind.extend(first(&mut known.into_iter().chain([waiter])).map(|first| (edge.from, first)));
+        }
+    }
+    behind
+}
+
 fn held_back(evidence: &Evidence<'_>) -> Option<Finding> {
-    let waiting = |subtask: &SubtaskView| {
-        // Without anything that waits for event time, nobody misses it.
-        let next = subtask.metrics.gauges.next_timer;
-        next.filter(|timer| timer.domain == TimeDomain::Event)
-    };
-    let candidates = evidence
-        .live()
-        .filter_map(|subtask| slowest(evidence, subtask).map(|(input, ahead)| (subtask, input, ahead)));
-    let (subtask, input, ahead) = candidates.max_by_key(|(subtask, input, _)| {
-        (waiting(subtask).is_some(), evidence.age_ms(input.unchanged_since_ms))
-    })?;
+    let behind = waiting_behind(evidence);
+    // Where nothing waits for event time nobody misses it: there may be none.
+    let candidates = evidence.live().filter_map(|subtask| {
+        let (input, ahead) = slowest(evidence, subtask)?;
+        let waiter = waiting(subtask).or_else(|| behind.get(&subtask.subtask.vertex).copied())?;
+        Some((subtask, input, ahead, waiter))
+    });
+    let (subtask, input, ahead, (waiter, ends_ms)) =
+        candidates.max_by_key(|(subtask, input, _, (waiter, _))| {
+            (waiter.subtask == subtask.subtask, evidence.age_ms(input.unchanged_since_ms))
+        })?;
     let path = origin(evidence, input);
     let source_id = *path.last()?;
     let source = evidence.subtask(source_id)?;
@@ -75,24 +106,14 @@ fn held_back(evidence: &Evidence<'_>) -> Option<Finding> {
             span(ahead.saturating_sub(watermark))
         ),
     };
-    let waits = match waiting(subtask) {
-        Some(timer) => {
-            format!(
-                "; the window of {} that ends at {} waits for it",
-                evidence.name(subtask.subtask),
-                point(timer.at_ms)
-            )
-        }
-        None => format!("; {} waits for it", evidence.name(subtask.subtask)),
-    };
-    let is_reading = evidence.recent(source).records_in_per_second > 0.0;
-    let reads = if is_reading { "it delivers records, but of an old time" } else { "it delivers nothing" };
-    let advice = if is_reading {
-        "its records are older than those of the others: wait until it has caught up, or give it more to read with"
-    } else {
-        "if it may be silent for long, declare it idle: `WatermarkStrategy::with_idleness`, or in SQL \
-         `SET 'table.exec.source.idle-timeout'`; else see why nothing comes from there"
-    };
+    let waits = format!(
+        "; the window of {} that ends at {} waits for it",
+        evidence.name(waiter.subtask),
+        point(ends_ms)
+    );
+    let (reads, advice) = why_still(evidence, source, input);
+    let concerned = path.iter().rev().skip(1).copied().chain([subtask.subtask]);
+    let further = Some(waiter.subtask).filter(|waiter| *waiter != subtask.subtask);
     Some(
         Finding::new(
             FindingKind::WatermarkHeldBack,
@@ -100,10 +121,35 @@ fn held_back(evidence: &Evidence<'_>) -> Option<Finding> {
             format!("{partition}({source_id}) holds event time back: it {stands}; {reads}{waits}"),
         )
         .subtask(source_id)
-        .others(path.iter().rev().skip(1).copied().chain([subtask.subtask]))
+        .others(concerned.chain(further))
         .since(Some(input.unchanged_since_ms))
         .number("for_ms", evidence.age_ms(input.unchanged_since_ms) as f64)
         .advice(advice),
+    )
+}
+
+/// What a source does whose watermark stands still, and what to do about it.
+fn why_still(
+    evidence: &Evidence<'_>,
+    source: &SubtaskView,
+    input: &InputMetrics,
+) -> (&'static str, &'static str) {
+    if evidence.recent(source).records_in_per_second <= 0.0 {
+        return (
+            "it delivers nothing",
+            "if it may be silent for long, declare it idle: `WatermarkStrategy::with_idleness`, or in SQL \
+             `SET 'table.exec.source.idle-timeout'`; else see why nothing comes from there",
+        );
+    }
+    if input.watermark_ms.is_none() {
+        return (
+            "it delivers records, but no watermarks",
+            "have watermarks made of its records, too: `assign_timestamps_and_watermarks`, or in SQL the WATERMARK of the table",
+        );
+    }
+    (
+        "it delivers records, but of an old time",
+        "its records are older than those of the others: wait until it has caught up, or give it more to read with",
     )
 }
 
@@ -127,16 +173,26 @@ fn late(evidence: &Evidence<'_>) -> Option<Finding> {
     )
 }
 
-fn next_window(evidence: &Evidence<'_>) -> Option<Finding> {
+/// Whether it is due when no record can come any more, and not before.
+fn is_end(timer: NextTimer) -> bool {
+    timer.domain == TimeDomain::Event && timer.at_ms >= MAX_WATERMARK - 1
+}
+
+fn next_window(evidence: &Evidence<'_>, domain: TimeDomain) -> Option<Finding> {
     let timers = evidence.live().filter(|subtask| subtask.state == ExecutionState::Running);
     let timers = timers.filter_map(|subtask| Some((subtask, subtask.metrics.gauges.next_timer?)));
-    let (subtask, NextTimer { domain, at_ms }) = timers.min_by_key(|(_, timer)| timer.at_ms)?;
+    let of_domain = timers.filter(|(_, timer)| timer.domain == domain);
+    let (subtask, timer) = of_domain.min_by_key(|(_, timer)| timer.at_ms)?;
+    let at_ms = timer.at_ms;
     let name = evidence.name(subtask.subtask);
     let finding = |sentence| {
         Finding::new(FindingKind::NextWindow, Severity::Info, sentence)
             .subtask(subtask.subtask)
             .number("next_timer_ms", at_ms as f64)
     };
+    if is_end(timer) {
+        return Some(finding(format!("the window of {name} fires at the end of the input")));
+    }
     if domain == TimeDomain::Processing {
         let left = span(at_ms.saturating_sub(evidence.now_ms));
         return Some(finding(format!("the next window of {name} fires in {left}, at {}", point(at_ms))));

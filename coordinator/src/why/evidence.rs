@@ -51,6 +51,16 @@ impl<'a> Evidence<'a> {
         self.subtasks().filter(|subtask| subtask.state.is_live())
     }
 
+    /// Since when all of the tasks have been running.
+    pub(super) fn running_since_ms(&self) -> Option<TimestampMs> {
+        let is_up =
+            |subtask: &SubtaskView| subtask.state.is_live() || subtask.state == ExecutionState::Finished;
+        if !self.subtasks().all(is_up) {
+            return None;
+        }
+        self.live().filter_map(|subtask| subtask.state_since_ms).max()
+    }
+
     pub(super) fn subtask(&self, id: SubtaskId) -> Option<&'a SubtaskView> {
         self.subtasks.get(&id).copied()
     }

@@ -12,7 +12,7 @@ mod tests;
 mod text;
 
 use headwater_core::{
-    ids::{CheckpointId, SubtaskId, VertexId},
+    ids::{CheckpointId, SubtaskId},
     job::JobStatus,
     time::TimestampMs,
 };
@@ -132,8 +132,6 @@ pub struct Finding {
     pub sentence: String,
     /// What to do about it.
     pub advice: Option<String>,
-    /// The vertex that it is about.
-    pub vertex: Option<VertexId>,
     /// The subtask that it is about: for a chain of causes its last link.
     pub subtask: Option<SubtaskId>,
     /// Other subtasks that it concerns: those that wait, from the outside in.
@@ -153,7 +151,6 @@ impl Finding {
             severity,
             sentence: sentence.into(),
             advice: None,
-            vertex: None,
             subtask: None,
             others: Vec::new(),
             checkpoint: None,
@@ -169,7 +166,6 @@ impl Finding {
 
     fn subtask(mut self, subtask: SubtaskId) -> Self {
         self.subtask = Some(subtask);
-        self.vertex = Some(subtask.vertex);
         self
     }
 

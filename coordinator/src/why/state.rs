@@ -22,6 +22,10 @@ const STUCK_CRITICAL_MS: i64 = 10_000;
 const LOOP_MS: i64 = 10 * 60_000;
 const LOOP_FAILURES: usize = 3;
 
+/// A job that has run for so long, and for so many times as long as between two failures of a loop, is out of it.
+const LOOP_LEFT_MS: i64 = 30_000;
+const LOOP_LEFT_TIMES: i64 = 2;
+
 /// Tasks that run since so long after a recovery were not started by it.
 const SUPERSEDED_MS: i64 = 1_000;
 
@@ -146,7 +150,9 @@ fn shape(message: &str) -> String {
     message.split(|letter: char| letter.is_ascii_digit()).filter(|part| !part.is_empty()).collect()
 }
 
-fn crash_loop(evidence: &Evidence<'_>) -> Option<Finding> {
+/// The newest failures that are of the same cause, if they are so many that this is a loop; newest first. Kills on purpose are not
+/// counted.
+fn alike<'a>(evidence: &Evidence<'a>) -> Option<Vec<&'a ExceptionView>> {
     let vertex = |failure: &ExceptionView| failure.actor.split('-').next().map(str::to_owned);
     let alike = |a: &ExceptionView, b: &ExceptionView| {
         a.kind == b.kind && vertex(a) == vertex(b) && shape(&a.message) == shape(&b.message)
@@ -155,12 +161,24 @@ fn crash_loop(evidence: &Evidence<'_>) -> Option<Finding> {
     let last = evidence.exceptions.iter().find(|failure| failure.kind != FailureKind::Kill)?;
     let same: Vec<&ExceptionView> =
         evidence.exceptions.iter().filter(is_recent).filter(|failure| alike(failure, last)).collect();
-    if same.len() < LOOP_FAILURES {
-        return None;
-    }
-    let first_ms = same.last()?.at_ms;
+    (same.len() >= LOOP_FAILURES).then_some(same)
+}
+
+/// Whether the job has now run for longer than it ever came in this loop.
+fn has_left(evidence: &Evidence<'_>, failures: &[&ExceptionView]) -> bool {
+    let between = failures.windows(2).map(|pair| pair[0].at_ms.saturating_sub(pair[1].at_ms));
+    let enough_ms = LOOP_LEFT_MS.max(LOOP_LEFT_TIMES * between.max().unwrap_or(0));
+    evidence.running_since_ms().is_some_and(|since| evidence.age_ms(since) >= enough_ms)
+}
+
+fn crash_loop(evidence: &Evidence<'_>) -> Option<Finding> {
+    let same = alike(evidence).filter(|same| !has_left(evidence, same))?;
+    let (first_ms, last) = (same.last()?.at_ms, same.first()?);
+    let running = evidence
+        .running_since_ms()
+        .map_or_else(String::new, |since| format!("; it has been running for {} since", evidence.ago(since)));
     let sentence = format!(
-        "the job fails over and again: {} failures of the same cause within {}, the last one {} ago: {}",
+        "the job fails over and again: {} failures of the same cause within {}, the last one {} ago: {}{running}",
         same.len(),
         evidence.ago(first_ms),
         evidence.ago(last.at_ms),
@@ -254,8 +272,12 @@ fn recovery(evidence: &Evidence<'_>) -> Option<Finding> {
     let caught_up = recovery
         .caught_up_after_us
         .map_or_else(String::new, |us| format!(", and it had caught up after {}", span_us(us)));
+    let times = alike(evidence).filter(|same| same.iter().any(|other| std::ptr::eq(*other, failure)));
+    let over_and_again = times.map_or_else(String::new, |same| {
+        format!(", {} times within {}", same.len(), evidence.ago(same[same.len() - 1].at_ms))
+    });
     let went = format!(
-        "{} ago the job went back to {from}{again}: {running}{caught_up}; it had died of {}",
+        "{} ago the job went back to {from}{again}: {running}{caught_up}; it had died of {}{over_and_again}",
         evidence.ago(failure.at_ms),
         told(failure)
     );

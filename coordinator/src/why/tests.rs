@@ -1,3 +1,4 @@
+mod event_time;
 mod random;
 
 use headwater_core::{
@@ -7,7 +8,7 @@ use headwater_core::{
         TimeDomain,
     },
     graph::{JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
-    ids::JobId,
+    ids::{JobId, VertexId},
     job::{Args, JobSpec},
     options::JobOptions,
 };
@@ -279,28 +280,20 @@ fn failed_checkpoints_count_unless_a_failover_explains_them() {
 }
 
 #[test]
-fn the_partition_that_holds_event_time_back_is_found_through_the_graph() {
+fn a_job_that_has_run_for_longer_than_ever_between_its_failures_has_left_the_loop() {
+    let loop_until = |age_ms: i64| [0, 20_000, 50_000].map(|before| failure(age_ms + before, "boom"));
     let mut job = job();
-    for index in 0..2 {
-        let operator = &mut job.vertices[1][index].metrics;
-        operator.inputs[1].watermark_ms = None;
-        operator.inputs[1].unchanged_since_ms = NOW - 20_000;
-        operator.gauges = Gauges {
-            next_timer: Some(NextTimer { domain: TimeDomain::Event, at_ms: 59_999 }),
-            ..Gauges::default()
-        };
-    }
-    job.vertices[0][1].recent.as_mut().unwrap().records_in_per_second = 0.0;
-    let finding = first(&job, &[completed(6, 100)], &[]);
-    assert_eq!(what(&finding), (FindingKind::WatermarkHeldBack, Some(id(0, 1))));
-    assert_eq!(finding.since_ms, Some(NOW - 20_000));
-    assert!(finding.advice.unwrap().contains("with_idleness"));
-    // An idle input holds nothing back.
-    job.vertices[1].iter_mut().for_each(|operator| operator.metrics.inputs[1].is_idle = true);
-    let findings = diagnose(&job, &[completed(6, 100)], &[], NOW).findings;
-    let kinds: Vec<FindingKind> = findings.iter().map(|finding| finding.kind).collect();
-    assert_eq!(kinds, [FindingKind::NextWindow, FindingKind::Healthy]);
-    assert!(findings[0].numbers.contains(&("left_ms", 59_999.0 - (NOW - 1_000) as f64)));
+    let mut run_for = |age_ms: i64| {
+        job.vertices.iter_mut().flatten().for_each(|task| task.state_since_ms = Some(NOW - age_ms));
+        diagnose(&job, &[completed(6, 100)], &loop_until(age_ms + 1_000), NOW).findings
+    };
+    let findings = run_for(59_000);
+    assert_eq!(findings[0].kind, FindingKind::CrashLoop);
+    assert!(findings[0].sentence.ends_with("boom; it has been running for 59 s since"), "{findings:#?}");
+    let findings = run_for(60_000);
+    assert!(findings.iter().all(|finding| finding.kind != FindingKind::CrashLoop), "{findings:#?}");
+    let past = findings.iter().find(|finding| finding.sentence.contains("boom")).unwrap();
+    assert!(past.sentence.ends_with("boom, 3 times within 111 s"), "{}", past.sentence);
 }
 
 #[test]
