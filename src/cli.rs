@@ -1,25 +1,33 @@
 //! The command line. A user's own binary with its own programs calls [`main`] as well, and so is a whole server.
 
 mod chaos;
+mod checkpoints;
 mod client;
+mod comeback;
 mod config;
+mod exceptions;
 mod exit;
 mod faults;
 mod interrupt;
 mod jobs;
 mod logs;
+mod output;
+mod progress;
+mod run;
 mod sql;
 mod start;
 mod state;
 mod stop;
+mod table;
 mod tap;
 mod token;
 mod verify;
+mod wait;
 mod why;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use headwater_stream::ProgramRegistry;
 
@@ -29,19 +37,30 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8081";
 /// Runs the command line with these programs. Gives 0 for success, 1 for a failure, 2 for wrong usage, 3 if the server does
 /// not have what was asked for, 4 if it does not let us, 5 if it does not answer.
 pub fn main(programs: ProgramRegistry) -> ExitCode {
-    if let Some(error) = jobs::taken_argument(&programs) {
-        eprintln!("error: {error}");
-        return ExitCode::from(2);
+    if let Some(error) = run::taken_argument(&programs) {
+        output::complain(format_args!("error: {error}"));
+        return ExitCode::from(exit::USAGE);
     }
-    let matches = command(&programs).get_matches();
+    let matches = match command(&programs).try_get_matches() {
+        Ok(matches) => matches,
+        Err(wrong_usage) => return tell_usage(&wrong_usage),
+    };
+    if wants_json(&matches) {
+        output::use_json();
+    }
     client::use_token(matches.get_one::<String>("token").cloned());
     let authorities = client::use_authorities(matches.get_one::<PathBuf>("ca"));
     let result = authorities.and_then(|()| match matches.subcommand() {
         Some(("start", args)) => start::start(args, programs),
-        Some(("run", args)) => jobs::run(args, &programs),
+        Some(("run", args)) => run::run(args, &programs),
         Some(("list", args)) => jobs::list(args),
         Some(("status", args)) => jobs::status(args),
         Some(("cancel", args)) => jobs::cancel(args),
+        Some(("restart", args)) => jobs::restart(args),
+        Some(("delete", args)) => jobs::delete(args),
+        Some(("exceptions", args)) => exceptions::exceptions(args),
+        Some(("checkpoints", args)) => checkpoints::checkpoints(args),
+        Some(("checkpoint", args)) => checkpoints::checkpoint(args),
         Some(("why", args)) => why::why(args),
         Some(("logs", args)) => logs::logs(args),
         Some(("sql", args)) => sql::sql(args),
@@ -54,24 +73,59 @@ pub fn main(programs: ProgramRegistry) -> ExitCode {
         Some(("token", args)) => token::token(args),
         Some(("completions", args)) => {
             let shell = *args.get_one::<Shell>("shell").expect("is required");
-            clap_complete::generate(shell, &mut command(&programs), "headwater", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(&programs), "headwater", &mut script);
+            let printed = std::io::stdout().write_all(&script);
+            printed.map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
         }
         _ => unreachable!("clap requires one of the subcommands"),
     });
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(exit::code_of(&error))
-    })
+    match result {
+        Ok(code) => code,
+        // Whoever read it, `head` say, has enough.
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error);
+            ExitCode::from(exit::code_of(&error))
+        }
+    }
+}
+
+/// Whether the command is to write for programs.
+fn wants_json(matches: &ArgMatches) -> bool {
+    matches!(matches.try_get_one::<bool>("json"), Ok(Some(true)))
+        || matches.subcommand().is_some_and(|(_, matches)| wants_json(matches))
+}
+
+/// Help and the version are what was asked for; everything else is wrong.
+fn tell_usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        output::use_json();
+        let message = error.to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
+        output::failure(&exit::Coded::new(exit::USAGE, message).into());
+    } else {
+        // Nobody may read it.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { exit::USAGE } else { 0 })
+}
+
+fn server_of_environment() -> Option<String> {
+    std::env::var("HEADWATER_SERVER").ok().filter(|server| !server.is_empty())
 }
 
 fn command(programs: &ProgramRegistry) -> Command {
     let server = Arg::new("server")
         .long("server")
         .value_name("URL")
-        .default_value(std::env::var("HEADWATER_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned()))
+        .value_parser(client::server_address)
+        .default_value(server_of_environment().unwrap_or_else(|| DEFAULT_SERVER.to_owned()))
         .help("the server's address; HEADWATER_SERVER");
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("print JSON");
+    let json = Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help("print JSON, and what goes wrong as JSON on standard error");
     let id = Arg::new("id").value_name("ID").required(true).help("the job's id: 32 hex characters");
     Command::new("headwater")
         .about("Fault-tolerant stream processing in one binary")
@@ -93,27 +147,22 @@ fn command(programs: &ProgramRegistry) -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("the only authorities (PEM) to trust for an https server, not the machine's; HEADWATER_CA"),
         )
-        .subcommand(start::command())
-        .subcommand(jobs::run_command(programs, &server, &json))
-        .subcommand(
-            Command::new("list").about("List all jobs, newest first").arg(server.clone()).arg(json.clone()),
-        )
-        .subcommand(
-            Command::new("status")
-                .about("Show one job: its state, tasks and actors")
-                .arg(id.clone())
-                .arg(server.clone())
-                .arg(json.clone()),
-        )
+        .subcommand(start::command(&json))
+        .subcommand(run::command(programs, &server, &json))
+        .subcommand(jobs::list_command(&server, &json))
+        .subcommand(jobs::status_command(&id, &server, &json))
         .subcommand(why::command(&id, &server, &json))
-        .subcommand(
-            Command::new("cancel").about("Cancel a job").arg(id).arg(server.clone()).arg(json.clone()),
-        )
+        .subcommand(exceptions::command(&id, &server, &json))
+        .subcommand(checkpoints::list_command(&id, &server, &json))
+        .subcommand(checkpoints::trigger_command(&id, &server, &json))
+        .subcommand(jobs::restart_command(&id, &server, &json))
+        .subcommand(jobs::cancel_command(&id, &server, &json))
+        .subcommand(jobs::delete_command(&id, &server, &json))
         .subcommand(logs::command(&server, &json))
         .subcommand(sql::command(&server))
         .subcommand(tap::command(&server, &json))
         .subcommand(state::command(&server, &json))
-        .subcommand(verify::command(programs, &server))
+        .subcommand(verify::command(programs, &server, &json))
         .subcommand(chaos::command(&server, &json))
         .subcommand(config::command(&json))
         .subcommand(stop::command(&server, &json))

@@ -344,7 +344,8 @@ struct Terminal {
 impl Terminal {
     fn open(history: &Path) -> Self {
         // Told by the terminal's shell, since `script` may fail by itself. Its own end by Ctrl-C is kept off.
-        let command = format!("trap : INT; {HEADWATER} sql --history {}; echo left with $?", history.display());
+        let command =
+            format!("trap : INT; {HEADWATER} sql --history {}; echo left with $?", history.display());
         let mut in_terminal = Command::new("script");
         in_terminal.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let process = in_terminal.spawn().expect("`script` of util-linux is needed for a terminal");

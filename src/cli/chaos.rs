@@ -1,6 +1,8 @@
 //! `headwater chaos`: a game day. Kills actors of a running job by a seeded schedule and shows how it comes back.
 
 use std::{
+    fmt::Display,
+    io,
     process::ExitCode,
     thread::sleep,
     time::{Duration, Instant},
@@ -15,11 +17,12 @@ use serde::Serialize;
 
 use super::{
     client::Client,
-    faults::{
-        Fault, FaultKind, RecoveryTimes, has_ended, kinds_in, observe, recovery_times, seconds, table, told,
-    },
+    faults::{Fault, FaultKind, RecoveryTimes, kinds_in, observe, recovery_times, seconds, table, told},
     interrupt::Interrupt,
+    output::{self, on_one_line},
+    wait::has_ended,
 };
+use crate::logging::render::printable;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -127,20 +130,19 @@ pub(super) fn chaos(args: &ArgMatches) -> anyhow::Result<ExitCode> {
         mean_interval: *args.get_one("rate").expect("has a default"),
         duration: *args.get_one("duration").expect("has a default"),
         random: StdRng::seed_from_u64(seed),
-        is_quiet: args.get_flag("json"),
         interrupt: Interrupt::listen()?,
         began: Instant::now(),
         kills: Vec::new(),
         untold: Vec::new(),
     };
-    day.say(format_args!("killing actors of {} ({id}), seed {seed}", job.summary.name));
+    day.say(format_args!("killing actors of {} ({id}), seed {seed}", on_one_line(&job.summary.name)))?;
     day.kill_until_the_end()?;
     let job = day.await_recoveries()?;
     let summary = day.summary(seed, job);
-    if args.get_flag("json") {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+    if output::is_json() {
+        output::document(&summary)?;
     } else {
-        print(&summary);
+        print(&summary)?;
     }
     let is_well = matches!(summary.state.as_str(), "RUNNING" | "FINISHED") && summary.failed_recoveries == 0;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -153,7 +155,6 @@ struct GameDay {
     mean_interval: Duration,
     duration: Duration,
     random: StdRng,
-    is_quiet: bool,
     interrupt: Interrupt,
     began: Instant,
     kills: Vec<Fault>,
@@ -167,7 +168,7 @@ impl GameDay {
         while self.began.elapsed() < self.duration && !self.interrupt.is_set() {
             let job = self.watch()?;
             if has_ended(&job.summary.state) {
-                self.say(format_args!("the job is {}", job.summary.state));
+                self.say(format_args!("the job is {}", job.summary.state))?;
                 break;
             }
             // A victim that is just being rebuilt is passed over for another one, a moment later.
@@ -193,7 +194,7 @@ impl GameDay {
         if !self.client.kill_actor(&self.id, &victim.id)? {
             return Ok(false);
         }
-        self.say(format_args!("{}: {}", fault.what(), victim.name));
+        self.say(format_args!("{}: {}", fault.what(), on_one_line(&victim.name)))?;
         self.untold.push(self.kills.len());
         self.kills.push(fault);
         Ok(true)
@@ -205,17 +206,18 @@ impl GameDay {
         observe(&mut self.kills, &self.client.exceptions(&self.id)?);
         let (settled, untold) = self.untold.iter().partition(|kill| self.kills[**kill].is_settled());
         self.untold = untold;
-        self.tell(settled);
+        self.tell(settled)?;
         Ok(job)
     }
 
-    fn tell(&self, kills: Vec<usize>) {
+    fn tell(&self, kills: Vec<usize>) -> io::Result<()> {
         for kill in kills.into_iter().map(|index| &self.kills[index]) {
             match &kill.recovery {
-                Some(recovery) => self.say(format_args!("  {}: {}", kill.victim, told(recovery))),
-                None => self.say(format_args!("  {}: no recovery on record", kill.victim)),
+                Some(recovery) => self.say(format_args!("  {}: {}", kill.victim, told(recovery)))?,
+                None => self.say(format_args!("  {}: no recovery on record", kill.victim))?,
             }
         }
+        Ok(())
     }
 
     /// Waits for what was killed last; returns the job as it is then.
@@ -233,7 +235,7 @@ impl GameDay {
             }
             sleep(POLL_INTERVAL);
         };
-        self.tell(self.untold.clone());
+        self.tell(self.untold.clone())?;
         Ok(job)
     }
 
@@ -257,27 +259,30 @@ impl GameDay {
         self.began.elapsed().as_millis() as u64
     }
 
-    fn say(&self, what: std::fmt::Arguments<'_>) {
-        if !self.is_quiet {
-            println!("{:>9}  {what}", seconds(self.elapsed_ms()));
+    /// Programs get all of it in the end.
+    fn say(&self, what: impl Display) -> io::Result<()> {
+        if output::is_json() {
+            return Ok(());
         }
+        output::line(format_args!("{:>9}  {what}", seconds(self.elapsed_ms())))
     }
 }
 
-fn print(summary: &Summary) {
-    println!(
-        "\n{} kills in {}, {} failed recoveries; the job is {}",
-        summary.kills.len(),
-        seconds(summary.duration_ms),
-        summary.failed_recoveries,
+fn print(summary: &Summary) -> io::Result<()> {
+    let (kills, lost) = (summary.kills.len(), summary.failed_recoveries);
+    let took = seconds(summary.duration_ms);
+    output::line(format_args!(
+        "\n{kills} kills in {took}, {lost} failed recoveries; the job is {}",
         summary.state
-    );
+    ))?;
     if let Some(failure) = &summary.failure {
-        println!("it failed of: {failure}");
+        output::line(format_args!("it failed of: {}", printable(failure)))?;
     }
     if !summary.recovery_times.is_empty() {
-        print!("\n{}", table(&summary.recovery_times));
+        output::line("")?;
+        table(&summary.recovery_times).print()?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::{
     Agent, Body, RequestBuilder, SendBody,
-    http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION},
+    http::{HeaderValue, Request, Response, StatusCode, Uri, header::AUTHORIZATION},
     middleware::MiddlewareNext,
     tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
@@ -167,13 +167,18 @@ impl Client {
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        serde_json::from_value(self.get(path)?).with_context(|| self.other_shape(path))
+        self.read_as(path, self.get(path)?)
+    }
+
+    /// Reads an answer to a request for `path`.
+    pub(super) fn read_as<T: DeserializeOwned>(&self, path: &str, answer: Value) -> anyhow::Result<T> {
+        serde_json::from_value(answer).with_context(|| self.other_shape(path))
     }
 
     /// As [`get`](Self::get), with a query.
     pub(super) fn query<T: DeserializeOwned>(&self, path: &str, query: &Query) -> anyhow::Result<T> {
         let answer = self.answer(query.add_to(self.agent.get(self.url(path))).call())?;
-        serde_json::from_value(answer).with_context(|| self.other_shape(path))
+        self.read_as(path, answer)
     }
 
     /// Follows server-sent events for as long as `each` wants more of them; it is given their names and data.
@@ -212,8 +217,18 @@ impl Client {
         self.answer(self.agent.post(self.url(path)).send_json(body))
     }
 
+    /// Submits a job.
+    pub(super) fn submit(&self, submission: &Value) -> anyhow::Result<dto::Submitted> {
+        const PATH: &str = "/jobs";
+        self.read_as(PATH, self.post(PATH, submission)?)
+    }
+
     pub(super) fn patch(&self, path: &str) -> anyhow::Result<Value> {
         self.answer(self.agent.patch(self.url(path)).send_empty())
+    }
+
+    pub(super) fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.answer(self.agent.delete(self.url(path)).call())
     }
 
     fn url(&self, path: &str) -> String {
@@ -262,6 +277,17 @@ impl Client {
             (detail, hint) if hint.is_empty() => detail,
             (detail, hint) => format!("{detail}\nhint: {hint}"),
         };
-        Err(Coded::new(code, message).into())
+        Err(Coded::of_problem(code, message, body).into())
+    }
+}
+
+/// An address such as `http://127.0.0.1:8081`, as `--server` takes it.
+pub(super) fn server_address(text: &str) -> Result<String, String> {
+    let is_address = |uri: &Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    match text.parse::<Uri>() {
+        Ok(uri) if is_address(&uri) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err(format!("expected an address such as `http://127.0.0.1:8081`, found `{text}`")),
     }
 }

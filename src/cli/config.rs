@@ -1,6 +1,7 @@
 //! `headwater config`: what is configured, and where it comes from.
 
 use std::{
+    io::{Write, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -8,7 +9,11 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
 use headwater_api::dto;
 
-use super::exit::{Coded, USAGE};
+use super::{
+    exit::{Coded, USAGE},
+    output,
+    table::Table,
+};
 use crate::config::{Config, docs, table::keys};
 
 /// Flags that are options by another name.
@@ -86,20 +91,18 @@ pub(super) fn command(json: &Arg) -> Command {
 
 pub(super) fn config(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     if args.get_flag("markdown") {
-        print!("{}", docs::markdown());
+        write!(stdout(), "{}", docs::markdown())?;
         return Ok(ExitCode::SUCCESS);
     }
     let entries = load(args)?.entries();
-    if args.get_flag("json") {
-        println!("{}", serde_json::to_string_pretty(&dto::Config { entries })?);
+    if output::is_json() {
+        output::document(&dto::Config { entries })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let width =
-        |of: fn(&dto::ConfigEntry) -> &str| entries.iter().map(|entry| of(entry).len()).max().unwrap_or(0);
-    let (keys, values) = (width(|entry| &entry.key), width(|entry| &entry.value));
-    println!("{:<keys$}  {:<values$}  FROM", "KEY", "VALUE");
+    let mut table = Table::new(["KEY", "VALUE", "FROM"]);
     for entry in &entries {
-        println!("{:<keys$}  {:<values$}  {}", entry.key, entry.value, entry.origin);
+        table.row([&entry.key, &entry.value, &entry.origin]);
     }
+    table.print()?;
     Ok(ExitCode::SUCCESS)
 }

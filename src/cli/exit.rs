@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 /// Wrong usage, or a wrong configuration.
 pub(super) const USAGE: u8 = 2;
 /// The server does not have what was asked for.
@@ -16,11 +18,22 @@ pub(super) const NO_ANSWER: u8 = 5;
 pub(super) struct Coded {
     code: u8,
     message: String,
+    problem: Option<Value>,
 }
 
 impl Coded {
     pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), problem: None }
+    }
+
+    /// As the server told it.
+    pub(super) fn of_problem(code: u8, message: String, problem: Value) -> Self {
+        Self { code, message, problem: Some(problem) }
+    }
+
+    /// What the server told, by RFC 9457.
+    pub(super) fn problem(&self) -> Option<&Value> {
+        self.problem.as_ref()
     }
 }
 

@@ -7,6 +7,8 @@ use clap::{
 use headwater_api::dto::{Actor, Exception, JobDetails, Recovery};
 use serde::Serialize;
 
+use super::table::{Table, known};
+
 /// What dies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,11 +83,6 @@ pub(super) fn kinds_in(
         );
     }
     Ok(wanted.to_vec())
-}
-
-/// Whether a job has ended and will never run again.
-pub(super) fn has_ended(state: &str) -> bool {
-    matches!(state, "FINISHED" | "FAILED" | "CANCELED")
 }
 
 /// One injected fault.
@@ -228,7 +225,7 @@ pub(super) fn recovery_times(faults: &[Fault]) -> Vec<RecoveryTimes> {
 
 /// A recovery in words.
 pub(super) fn told(recovery: &Recovery) -> String {
-    let after = |after_us: Option<u64>| after_us.map_or_else(|| "-".to_owned(), millis);
+    let after = |after_us: Option<u64>| known(after_us.map(millis));
     let times = format!(
         "running after {}, first record after {}",
         after(recovery.running_after_us),
@@ -242,27 +239,16 @@ pub(super) fn told(recovery: &Recovery) -> String {
 }
 
 /// A table of the times, a line per kind.
-pub(super) fn table(times: &[RecoveryTimes]) -> String {
+pub(super) fn table(times: &[RecoveryTimes]) -> Table {
     let pair = |quantiles: Option<Quantiles>| {
-        quantiles.map_or_else(
-            || "-".to_owned(),
-            |times| format!("{} / {}", millis(times.median), millis(times.p99)),
-        )
+        known(quantiles.map(|times| format!("{} / {}", millis(times.median), millis(times.p99))))
     };
-    let mut lines = format!(
-        "{:<24} {:>6}  {:>24}  {:>24}\n",
-        "median / p99 after", "faults", "all tasks running", "the first record"
-    );
+    let mut table = Table::new(["MEDIAN / P99 AFTER", ">FAULTS", ">ALL TASKS RUNNING", ">THE FIRST RECORD"]);
     for row in times {
-        lines += &format!(
-            "{:<24} {:>6}  {:>24}  {:>24}\n",
-            row.kind.as_str(),
-            row.faults,
-            pair(row.running_after_us),
-            pair(row.first_record_after_us)
-        );
+        let (running, first) = (pair(row.running_after_us), pair(row.first_record_after_us));
+        table.row([&row.kind.as_str(), &row.faults, &running, &first]);
     }
-    lines
+    table
 }
 
 /// Microseconds in milliseconds.

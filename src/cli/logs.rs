@@ -1,7 +1,7 @@
 //! `headwater logs`: the log of a running server.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal, Write, stdout},
     process::ExitCode,
     thread::sleep,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use headwater_api::dto::LogLines;
 
-use super::jobs::client;
+use super::{jobs::client, output};
 use crate::logging::render;
 
 /// How often a follower asks for more.
@@ -59,7 +59,8 @@ pub(super) fn logs(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let lines = args.get_one::<u32>("lines").expect("has a default");
     let mut found: LogLines = client.read(&format!("/logs?{filter}&limit={lines}"))?;
     loop {
-        if !print(&found, args.get_flag("json"))? || !args.get_flag("follow") {
+        print(&found)?;
+        if !args.get_flag("follow") {
             return Ok(ExitCode::SUCCESS);
         }
         if found.lines.is_empty() {
@@ -69,17 +70,12 @@ pub(super) fn logs(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// `false` if nobody reads any more, as behind `| head`.
-fn print(found: &LogLines, as_json: bool) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
+fn print(found: &LogLines) -> io::Result<()> {
+    let mut out = stdout().lock();
     let is_colored = out.is_terminal();
     for line in &found.lines {
-        let text = if as_json { render::json(line) } else { render::text(line, is_colored) };
-        match out.write_all(text.as_bytes()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
-            written => written?,
-        }
+        let text = if output::is_json() { render::json(line) } else { render::text(line, is_colored) };
+        out.write_all(text.as_bytes())?;
     }
-    out.flush()?;
-    Ok(true)
+    out.flush()
 }

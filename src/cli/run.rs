@@ -1,19 +1,22 @@
-//! `headwater run`, `list`, `status` and `cancel`: jobs on a running server.
+//! `headwater run`: submits a program to a running server.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread::sleep, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use headwater_api::dto;
 use headwater_core::{job::ArgValue, options::DEAD_LETTER_PATH};
 use headwater_stream::ProgramRegistry;
 use serde_json::{Map, Value, json};
 
-use super::{client::Client, verify};
-use crate::logging::render::printable;
+use super::{
+    jobs::{self, client},
+    output,
+    progress::Progress,
+    verify,
+    wait::{has_ended, wait_until},
+};
 
-/// How often an attached `run` asks how its job is.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-pub(super) fn run_command(programs: &ProgramRegistry, server: &Arg, json: &Arg) -> Command {
+pub(super) fn command(programs: &ProgramRegistry, server: &Arg, json: &Arg) -> Command {
     let of_run = [
         Arg::new("name").long("name").help("the job's name [default: the one that the program gives it]"),
         Arg::new("detached")
@@ -92,33 +95,26 @@ pub(super) fn run(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::Resu
     if let Some(name) = args.get_one::<String>("name") {
         submission["name"] = json!(name);
     }
-    let answer = client.post("/jobs", &submission)?;
-    let id = text(&answer, "id").to_owned();
-    let as_json = args.get_flag("json");
+    let submitted: dto::Submitted = client.submit(&submission)?;
     if args.get_flag("detached") {
-        if as_json {
-            print_json(&answer)?;
+        if output::is_json() {
+            output::document(&submitted)?;
         } else {
-            println!("{id}");
+            output::line(&submitted.id)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if !as_json {
-        eprintln!("submitted job {id}; Ctrl-C leaves it running, `headwater cancel {id}` ends it");
-    }
-    let job = loop {
-        let job = client.get(&format!("/jobs/{id}"))?;
-        if matches!(text(&job, "state").as_str(), "FINISHED" | "FAILED" | "CANCELED") {
-            break job;
-        }
-        sleep(POLL_INTERVAL);
-    };
-    if as_json {
-        print_json(&job)?
+    let id = &submitted.id;
+    let mut progress = Progress::new();
+    progress.note(&format!("submitted job {id}; Ctrl-C leaves it running, `headwater cancel {id}` ends it"));
+    let job = wait_until(&client, id, &mut progress, |job| has_ended(&job.summary.state))?;
+    drop(progress);
+    if output::is_json() {
+        output::document(&client.get(&format!("/jobs/{id}"))?)?;
     } else {
-        print_summary(&job)
+        jobs::print_list(std::slice::from_ref(&job.summary))?;
     }
-    Ok(if text(&job, "state") == "FINISHED" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if job.summary.state == "FINISHED" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A program with its arguments, and the [`job_options`] that were given.
@@ -155,117 +151,6 @@ fn key_and_value(option: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value))
 }
 
-pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let client = client(args);
-    let mut answer = client.get("/jobs?limit=1000")?;
-    while let Some(last) = answer["next"].as_str() {
-        let mut page = client.get(&format!("/jobs?limit=1000&after={last}"))?;
-        let jobs = [&mut answer, &mut page].map(|page| page["jobs"].take());
-        page["jobs"] = jobs.into_iter().filter_map(|jobs| jobs.as_array().cloned()).flatten().collect();
-        answer = page;
-    }
-    if args.get_flag("json") {
-        print_json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    for job in items(&answer, "unreadable_jobs") {
-        eprintln!("job {} cannot be read and does not run: {}", text(job, "id"), text(job, "reason"));
-    }
-    let jobs = items(&answer, "jobs");
-    if jobs.is_empty() {
-        println!("no jobs");
-    }
-    jobs.iter().for_each(print_summary);
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn status(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let job = client(args).get(&format!("/jobs/{}", id(args)))?;
-    if args.get_flag("json") {
-        print_json(&job)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print_summary(&job);
-    if let Some(checkpoint) = job["last_completed_checkpoint"].as_u64() {
-        println!("  last completed checkpoint: {checkpoint}");
-    }
-    for vertex in items(&job, "vertices") {
-        println!("  {}: {}", text(vertex, "id"), text(vertex, "name"));
-        for subtask in items(vertex, "subtasks") {
-            let malformed = match &subtask["malformed_records"] {
-                count if count.as_u64() > Some(0) => format!("  malformed {count}"),
-                _ => String::new(),
-            };
-            println!(
-                "    {:<8} {:<12} attempt {:<3} in {:>12}  out {:>12}{malformed}",
-                text(subtask, "id"),
-                text(subtask, "state"),
-                subtask["attempt"],
-                subtask["records_in"],
-                subtask["records_out"],
-            );
-        }
-    }
-    println!("  actors:");
-    for actor in items(&job, "actors") {
-        let failure =
-            actor["last_failure"].as_str().map_or_else(String::new, |why| format!("  last failure: {why}"));
-        println!(
-            "    {:<24} {:<12} restarts {:<3}{failure}",
-            text(actor, "id"),
-            text(actor, "state"),
-            actor["restarts"]
-        );
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn cancel(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let id = id(args);
-    let answer = client(args).patch(&format!("/jobs/{id}?mode=cancel"))?;
-    if args.get_flag("json") {
-        print_json(&answer)?;
-    } else {
-        println!("job {id} is being cancelled");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_summary(job: &Value) {
-    println!(
-        "{}  {:<12} restarts {:<3} {}",
-        text(job, "id"),
-        text(job, "state"),
-        job["restarts"],
-        text(job, "name")
-    );
-    if job["failure"].is_string() {
-        println!("  failed of: {}", text(job, "failure"));
-    }
-}
-
-fn print_json(value: &Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
-}
-
-pub(super) fn client(args: &ArgMatches) -> Client {
-    Client::new(args.get_one::<String>("server").expect("has a default"))
-}
-
-fn id(args: &ArgMatches) -> &str {
-    args.get_one::<String>("id").expect("is required")
-}
-
-/// A text for a terminal: names and messages may be someone else's.
-fn text(value: &Value, field: &str) -> String {
-    printable(value[field].as_str().unwrap_or_default())
-}
-
-fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value[field].as_array().map_or(&[], Vec::as_slice)
-}
-
 #[cfg(test)]
 mod tests {
     use headwater_core::job::{ArgKind, ArgSpec};
@@ -288,7 +173,7 @@ mod tests {
     #[test]
     fn every_option_of_run_is_among_the_names_that_are_taken() {
         let arg = |name: &'static str| Arg::new(name).long(name);
-        let command = run_command(&crate::programs::registry(), &arg("server"), &arg("json"));
+        let command = command(&crate::programs::registry(), &arg("server"), &arg("json"));
         let of_programs: Vec<&str> = crate::programs::registry()
             .iter()
             .flat_map(|program| program.info.args)

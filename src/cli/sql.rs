@@ -10,7 +10,7 @@ mod signals;
 
 use std::{
     env, fs,
-    io::{self, BufRead, IsTerminal, stdin, stdout},
+    io::{BufRead, IsTerminal, stdin, stdout},
     ops::Range,
     path::PathBuf,
     process::ExitCode,
@@ -25,7 +25,12 @@ use self::{
     scan::{Scan, scan},
     shell::{Failure, Flow, Format, Shell},
 };
-use super::client::Client;
+use super::{
+    client::Client,
+    exit::{Coded, USAGE, code_of},
+    output::{complain, failure as tell_failure, is_closed, is_json, line},
+};
+use crate::logging;
 
 pub(super) fn command(server: &Arg) -> Command {
     Command::new("sql")
@@ -75,9 +80,10 @@ pub(super) fn command(server: &Arg) -> Command {
 }
 
 pub(super) fn sql(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    crate::logging::init("warn", crate::logging::Format::Text);
+    let log_format = if is_json() { logging::Format::Json } else { logging::Format::Text };
+    logging::init("warn", log_format);
     let client = Client::new(args.get_one::<String>("server").expect("has a default"));
-    let format = match (args.get_flag("json"), stdout().is_terminal()) {
+    let format = match (is_json(), stdout().is_terminal()) {
         (true, _) => Format::Json,
         (false, true) => Format::Cut,
         (false, false) => Format::Whole,
@@ -85,11 +91,12 @@ pub(super) fn sql(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut shell = Shell::new(client, format)?;
     shell.waits = args.get_flag("wait");
     for setting in args.get_many::<String>("set").into_iter().flatten() {
+        let wrong = |what: String| Coded::new(USAGE, format!("-D: {what}"));
         let (key, value) =
-            setting.split_once('=').with_context(|| format!("-D: expected KEY=VALUE, found `{setting}`"))?;
+            setting.split_once('=').ok_or_else(|| wrong(format!("expected KEY=VALUE, found `{setting}`")))?;
         let quoted = |text: &str| text.trim().replace('\'', "''");
         let set = format!("SET '{}' = '{}'", quoted(key), quoted(value));
-        shell.session.execute_script(&set).map_err(|error| anyhow::anyhow!("-D: {}", error.message))?;
+        shell.session.execute_script(&set).map_err(|error| wrong(error.message))?;
     }
     if let Some(text) = args.get_one::<String>("execute") {
         return Ok(run_script(&mut shell, None, text));
@@ -117,7 +124,7 @@ fn interact(shell: &mut Shell, history: Option<PathBuf>) -> anyhow::Result<ExitC
     shell.is_interactive = true;
     shell.signals.be_interactive();
     let mut editor = Editor::new(history);
-    println!("Headwater {}. HELP tells what can be typed, QUIT ends.", env!("CARGO_PKG_VERSION"));
+    line(concat!("Headwater ", env!("CARGO_PKG_VERSION"), ". HELP tells what can be typed, QUIT ends."))?;
     let is_complete = |text: &str| {
         shell::command_of(text).is_some()
             || match scan(text) {
@@ -231,22 +238,20 @@ fn in_place(text: &str, piece: &Range<usize>) -> String {
 }
 
 fn report(shell: &Shell, failure: &Failure, name: Option<&str>, text: &str) -> ExitCode {
-    let is_json = shell.format == Format::Json;
     match failure {
-        Failure::Other(error) if is_closed(error) => return ExitCode::SUCCESS,
-        Failure::Sql(error) if is_json => eprintln!("{}", output::json_of_error(error)),
-        Failure::Sql(error) => eprintln!("{}", output::told(error, name, text)),
-        Failure::Other(error) if is_json => {
-            eprintln!("{}", serde_json::json!({ "error": { "message": format!("{error:#}") } }));
+        Failure::Other(error) if is_closed(error) => ExitCode::SUCCESS,
+        Failure::Other(error) => {
+            tell_failure(error);
+            ExitCode::from(code_of(error))
         }
-        Failure::Other(error) => eprintln!("error: {error:#}"),
+        Failure::Sql(error) => {
+            match shell.format {
+                Format::Json => complain(output::json_of_error(error)),
+                _ => complain(output::told(error, name, text)),
+            }
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::FAILURE
-}
-
-/// Whether nobody reads what is written any more, as with `| head`.
-fn is_closed(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

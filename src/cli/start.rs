@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, ExitCode},
     sync::Arc,
     thread,
@@ -13,8 +13,9 @@ use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_core::shown::Redaction;
 use headwater_stream::ProgramRegistry;
+use serde_json::json;
 
-use super::config;
+use super::{comeback, config, output};
 use crate::{
     config::table::keys,
     logging::{self, LogFiles, LogFilesOptions},
@@ -26,7 +27,7 @@ use crate::{
 /// all databases are closed by then that can be.
 const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
-pub(super) fn command() -> Command {
+pub(super) fn command(json: &Arg) -> Command {
     Command::new("start")
         .about("Start a server: control plane, worker, REST and the web page")
         .args(config::sources())
@@ -87,12 +88,14 @@ pub(super) fn command() -> Command {
                 .value_parser(value_parser!(Endpoint))
                 .help("an OpenTelemetry collector to send the log and spans to, e.g. http://127.0.0.1:4318"),
         )
+        .arg(json.clone().help("print the first line as JSON, and write the log and what goes wrong as JSON"))
 }
 
 pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Result<ExitCode> {
     let config = config::load(args)?;
     let format = match config.text(keys::LOG_FORMAT).as_deref() {
         Some("json") => logging::Format::Json,
+        _ if output::is_json() => logging::Format::Json,
         _ => logging::Format::Text,
     };
     logging::init(&config.text(keys::LOG_LEVEL).unwrap_or_default(), format);
@@ -125,11 +128,10 @@ async fn serve(
     let telemetry =
         collector.map(|endpoint| Telemetry::start(&endpoint, logging::book(), server.dispatcher.clone()));
     let _telemetry = telemetry.transpose().context("cannot start a thread")?;
-    // Scripts wait for this line to learn the port.
-    println!("headwater is listening on {}, data in {}", server.url(), data_dir.display());
-    if let Some(token) = &server.new_token {
-        eprintln!("a token to operate this server, shown now and never again: {token}");
+    if let Err(error) = announce(&server, &data_dir) {
+        tracing::warn!(%error, "nobody reads where the server listens");
     }
+    actix::spawn(comeback::watch(server.dispatcher.clone()));
     tokio::select! {
         () = super::stop_signal() => {}
         () = server.stop_asked() => tracing::info!("a client asked the server to stop"),
@@ -141,6 +143,21 @@ async fn serve(
     }
     exit_at_deadline();
     Ok(())
+}
+
+/// Scripts wait for this line to learn the port.
+fn announce(server: &Server, data_dir: &Path) -> anyhow::Result<()> {
+    let (url, data_dir) = (server.url(), data_dir.display());
+    if output::is_json() {
+        let data_dir = data_dir.to_string();
+        return output::json_line(
+            &json!({ "url": url, "data_dir": data_dir, "new_token": server.new_token }),
+        );
+    }
+    if let Some(token) = &server.new_token {
+        output::note(format_args!("a token to operate this server, shown now and never again: {token}"));
+    }
+    Ok(output::line(format_args!("headwater is listening on {url}, data in {data_dir}"))?)
 }
 
 /// A server without its log in files is better than none.

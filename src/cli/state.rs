@@ -1,6 +1,6 @@
 //! `headwater state`: what a job keeps, as a checkpoint has it.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_api::dto::{JobState, StateEntries, StateEntry};
@@ -9,6 +9,8 @@ use headwater_core::shown::Json;
 use super::{
     client::{Client, Query},
     jobs::client,
+    output,
+    table::{Table, known},
 };
 use crate::logging::render::printable;
 
@@ -56,10 +58,10 @@ pub(super) fn state(args: &ArgMatches) -> anyhow::Result<ExitCode> {
         None => {
             let query = Query::default().with("checkpoint", checkpoint);
             let states: JobState = client.query(&format!("/jobs/{job}/state"), &query)?;
-            if args.get_flag("json") {
-                println!("{}", serde_json::to_string_pretty(&states)?);
+            if output::is_json() {
+                output::document(&states)?;
             } else {
-                print_states(&states);
+                print_states(&states)?;
             }
         }
         Some((vertex, state)) => {
@@ -70,30 +72,27 @@ pub(super) fn state(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_states(states: &JobState) {
+fn print_states(states: &JobState) -> io::Result<()> {
     let kept = states.checkpoints.iter().map(|checkpoint| checkpoint.id.to_string()).collect::<Vec<_>>();
-    println!("checkpoint {} (kept: {})", states.checkpoint, kept.join(", "));
+    output::line(format_args!("checkpoint {} (kept: {})", states.checkpoint, kept.join(", ")))?;
+    if states.vertices.is_empty() {
+        return output::line("no vertex keeps anything");
+    }
+    let mut table = Table::new(["VERTEX", "STATE", "KIND", "KEY", "VALUE", "OF"]);
     for vertex in &states.vertices {
-        println!("\n{} {}", vertex.vertex, printable(&vertex.name));
         for state in &vertex.states {
-            print!("  {:<24} {}", printable(&state.name), state.kind);
-            if let (Some(key), Some(value)) = (&state.key_type, &state.value_type) {
-                print!(": {key} -> {value}");
-            }
-            match &state.note {
-                Some(note) => println!(" ({})", printable(note)),
-                None => println!(),
+            let (key, value) = (known(state.key_type.as_ref()), known(state.value_type.as_ref()));
+            table.row([&vertex.vertex, &state.name, &state.kind, &key, &value, &vertex.name]);
+            if let Some(note) = &state.note {
+                table.below(printable(note));
             }
         }
     }
-    if states.vertices.is_empty() {
-        println!("\nno vertex keeps anything");
-    }
+    table.print()
 }
 
 /// Page by page, so that a large state does not have to fit into memory.
 fn print_entries(client: &Client, path: &str, args: &ArgMatches) -> anyhow::Result<()> {
-    let as_json = args.get_flag("json");
     let mut left = match args.get_flag("all") {
         true => usize::MAX,
         false => *args.get_one::<usize>("limit").expect("it has a default"),
@@ -106,12 +105,12 @@ fn print_entries(client: &Client, path: &str, args: &ArgMatches) -> anyhow::Resu
             .with("limit", Some(left.min(PAGE)))
             .with("after", after.as_ref());
         let page: StateEntries = client.query(path, &query)?;
-        if after.is_none() && !as_json {
-            eprintln!("checkpoint {}", page.checkpoint);
+        if after.is_none() {
+            output::note(format_args!("checkpoint {}", page.checkpoint));
         }
         for entry in &page.entries {
-            if as_json {
-                println!("{}", serde_json::to_string(entry)?);
+            if output::is_json() {
+                output::json_line(entry)?;
             } else {
                 print_entry(entry)?;
             }
@@ -122,19 +121,19 @@ fn print_entries(client: &Client, path: &str, args: &ArgMatches) -> anyhow::Resu
             return Ok(());
         }
     }
-    eprintln!("there are more entries: see them with --all, or with a larger --limit");
+    output::note("there are more entries: see them with --all, or with a larger --limit");
     Ok(())
 }
 
 fn print_entry(entry: &StateEntry) -> anyhow::Result<()> {
-    print!("{}", printable(&serde_json::to_string(&entry.key)?));
+    let shown = |json: &Json| serde_json::to_string(json).map(|text| printable(&text));
+    let mut line = shown(&entry.key)?;
     if entry.namespace != Json::Null {
-        print!(" {}", printable(&serde_json::to_string(&entry.namespace)?));
+        line += &format!(" {}", shown(&entry.namespace)?);
     }
-    print!(" -> {}", printable(&serde_json::to_string(&entry.value)?));
-    match &entry.note {
-        Some(note) => println!(" ({})", printable(note)),
-        None => println!(),
+    line += &format!(" -> {}", shown(&entry.value)?);
+    if let Some(note) = &entry.note {
+        line += &format!(" ({})", printable(note));
     }
-    Ok(())
+    Ok(output::line(line)?)
 }

@@ -16,6 +16,8 @@ use serde_json::json;
 use super::{
     client::Client,
     exit::{Coded, NOT_FOUND},
+    jobs::done,
+    progress::Progress,
 };
 
 /// Longer than a server takes that waits for all that it waits for.
@@ -41,12 +43,7 @@ pub(super) fn stop(args: &ArgMatches) -> anyhow::Result<ExitCode> {
         Some(data_dir) => stop_by_signal(data_dir)?,
         None => stop_by_rest(args.get_one::<String>("server").expect("has a default"))?,
     };
-    if args.get_flag("json") {
-        println!("{}", json!({"stopped": stopped}));
-    } else {
-        println!("stopped {stopped}");
-    }
-    Ok(ExitCode::SUCCESS)
+    done(&json!({ "stopped": stopped }), format!("stopped {stopped}"))
 }
 
 fn stop_by_rest(server: &str) -> anyhow::Result<String> {
@@ -85,7 +82,9 @@ fn stop_by_signal(data_dir: &Path) -> anyhow::Result<String> {
 
 fn wait_until(is_done: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let deadline = Instant::now() + DEADLINE;
+    let mut progress = Progress::new();
     while !is_done()? {
+        progress.show(|| "waiting for the server to end".to_owned());
         if Instant::now() >= deadline {
             bail!("the server has not ended within {DEADLINE:?}");
         }

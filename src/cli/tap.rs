@@ -1,7 +1,7 @@
 //! `headwater tap`: some of the records that leave a vertex.
 
 use std::{
-    io::{self, Write},
+    io::{Write, stdout},
     ops::ControlFlow,
     process::ExitCode,
 };
@@ -9,7 +9,7 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use headwater_api::dto::{TapEnd, TapLost, TapRecord};
 
-use super::{client::Query, jobs::client};
+use super::{client::Query, jobs::client, output};
 use crate::logging::render::printable;
 
 pub(super) fn command(server: &Arg, json: &Arg) -> Command {
@@ -64,21 +64,12 @@ pub(super) fn tap(args: &ArgMatches) -> anyhow::Result<ExitCode> {
         .with("redact", redact)
         .with("to", args.get_one::<String>("to"));
     let path = format!("/jobs/{}/vertices/{}/tap", text("id"), text("vertex"));
-    let as_json = args.get_flag("json");
-    let mut out = io::stdout().lock();
-    client(args).follow(&path, &query, |event, data| {
-        let shown = if as_json { show_json(event, data, &mut out) } else { show(event, data, &mut out) };
-        match shown {
-            // Whoever read it, `head` say, has enough.
-            Err(error) if is_broken_pipe(&error) => Ok(ControlFlow::Break(())),
-            shown => shown,
-        }
+    let mut out = stdout().lock();
+    client(args).follow(&path, &query, |event, data| match output::is_json() {
+        true => show_json(event, data, &mut out),
+        false => show(event, data, &mut out),
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A line for each event: an object with its name and its data.
@@ -112,11 +103,11 @@ fn show(event: &str, data: &str, out: &mut impl Write) -> anyhow::Result<Control
         }
         "lost" => {
             let TapLost { lost } = serde_json::from_str(data)?;
-            eprintln!("{lost} records were lost: they came faster than they were read");
+            output::note(format_args!("{lost} records were lost: they came faster than they were read"));
         }
         "end" => {
             let TapEnd { reason, records, passed, .. } = serde_json::from_str(data)?;
-            eprintln!("end: {reason}; {records} records of {passed} that passed were shown");
+            output::note(format_args!("end: {reason}; {records} records of {passed} that passed were shown"));
             return Ok(ControlFlow::Break(()));
         }
         _ => {}

@@ -6,7 +6,12 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use headwater_api::security::{Role, TokenFile};
 use serde_json::json;
 
-use super::exit::{Coded, NOT_FOUND};
+use super::{
+    exit::{Coded, NOT_FOUND},
+    jobs::done,
+    output,
+    table::Table,
+};
 use crate::{config::table::keys, security::tokens_file};
 
 pub(super) fn command(json: &Arg) -> Command {
@@ -44,7 +49,6 @@ pub(super) fn token(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let data_dir = PathBuf::from(config.text(keys::DATA_DIR).unwrap_or_default());
     let path = tokens_file(&config, &data_dir);
     let name = || args.get_one::<String>("name").expect("is required");
-    let as_json = args.get_flag("json");
     match verb {
         "create" => {
             let role: Role = args
@@ -53,31 +57,29 @@ pub(super) fn token(args: &ArgMatches) -> anyhow::Result<ExitCode> {
                 .expect("clap knows the roles");
             let file = if path.exists() { TokenFile::open(&path)? } else { TokenFile::empty(&path) };
             let token = file.add(name(), role)?;
-            if as_json {
-                println!("{}", json!({"name": name(), "role": role, "token": token}));
-            } else {
-                println!("{token}");
-            }
+            done(&json!({"name": name(), "role": role, "token": token}), token)
         }
         "list" => {
             let tokens = if path.exists() { TokenFile::open(&path)?.list() } else { Vec::new() };
-            if as_json {
+            if output::is_json() {
                 let tokens: Vec<_> =
                     tokens.iter().map(|token| json!({"name": token.name, "role": token.role})).collect();
-                println!("{}", json!({"tokens": tokens}));
+                output::document(&json!({ "tokens": tokens }))?;
+            } else if tokens.is_empty() {
+                output::line("no tokens")?;
             } else {
-                tokens.iter().for_each(|token| println!("{:<24} {}", token.name, token.role));
+                let mut table = Table::new(["NAME", "ROLE"]);
+                tokens.iter().for_each(|token| table.row([&token.name, &token.role]));
+                table.print()?;
             }
+            Ok(ExitCode::SUCCESS)
         }
         _ => {
             if !path.exists() || !TokenFile::open(&path)?.remove(name())? {
                 let message = format!("no token `{}` in {}", name(), path.display());
                 return Err(Coded::new(NOT_FOUND, message).into());
             }
-            if as_json {
-                println!("{}", json!({"removed": name()}));
-            }
+            done(&json!({ "removed": name() }), format!("removed the token `{}`", name()))
         }
     }
-    Ok(ExitCode::SUCCESS)
 }

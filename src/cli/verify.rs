@@ -28,9 +28,11 @@ use self::{
 use super::{
     chaos::duration,
     client::Client,
+    exit::{Coded, USAGE},
     faults::{FaultKind, kinds_in, recovery_times, seconds},
     interrupt::Interrupt,
-    jobs::job_options,
+    output,
+    run::job_options,
 };
 
 /// Whether no program's argument can have this name, since verify has an option of that name.
@@ -38,7 +40,7 @@ pub(super) fn is_taken(name: &str) -> bool {
     options().iter().any(|option| option.get_id() == name)
 }
 
-pub(super) fn command(programs: &ProgramRegistry, server: &Arg) -> Command {
+pub(super) fn command(programs: &ProgramRegistry, server: &Arg, json: &Arg) -> Command {
     let command = Command::new("verify")
         .about("Run a program without and with faults, and compare what it writes")
         .long_about(
@@ -58,11 +60,13 @@ pub(super) fn command(programs: &ProgramRegistry, server: &Arg) -> Command {
                 .help("verify the program, arguments and options of this job instead"),
         )
         .arg(server.clone().help("the address of the server that knows the job"))
-        .args(options());
+        .args(options())
+        .arg(json.clone());
     programs.iter().fold(command, |command, program| {
         let of_program = program.command().mut_args(|arg| arg.required(false));
         let further = job_options().into_iter().map(|option| option.help_heading("Job options"));
-        let of_verify = options().into_iter().map(|option| option.help_heading("Verification"));
+        let of_verify = options().into_iter().chain([json.clone()]);
+        let of_verify = of_verify.map(|option| option.help_heading("Verification"));
         command.subcommand(of_program.args(further).args(of_verify))
     })
 }
@@ -124,10 +128,7 @@ pub(super) fn verify(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::R
     };
     let spec = match spec {
         Ok(spec) => spec,
-        Err(wrong_usage) => {
-            eprintln!("error: {wrong_usage}");
-            return Ok(ExitCode::from(2));
-        }
+        Err(wrong_usage) => return Err(Coded::new(USAGE, wrong_usage).into()),
     };
     let report_path = args.get_one::<PathBuf>("report");
     if let Some(path) = report_path {
@@ -161,7 +162,11 @@ pub(super) fn verify(args: &ArgMatches, programs: &ProgramRegistry) -> anyhow::R
     if report.is_suspicious() {
         report.kept = Some(folder.keep().display().to_string());
     }
-    println!("{report}");
+    if output::is_json() {
+        output::document(&report)?;
+    } else {
+        output::line(&report)?;
+    }
     if let Some(path) = report_path {
         fs::write(path, serde_json::to_string_pretty(&report)?)
             .with_context(|| format!("cannot write the report to {}", path.display()))?;
@@ -194,7 +199,7 @@ impl Verification<'_> {
             differences: Differences::default(),
             kept: None,
         };
-        eprintln!("undisturbed run of {}", report.program);
+        output::note(format_args!("undisturbed run of {}", report.program));
         let first = self.conditions.run(&folder.join("undisturbed-1"), &[])?;
         let kinds = kinds_in(&first.job, &self.kinds, FaultKind::ALL)?;
         report.undisturbed.push(RunReport::of(&first)?);
@@ -202,7 +207,7 @@ impl Verification<'_> {
             if !report.judge_undisturbed() {
                 break;
             }
-            eprintln!("undisturbed run {nth}");
+            output::note(format_args!("undisturbed run {nth}"));
             let again =
                 RunReport::of(&self.conditions.run(&folder.join(format!("undisturbed-{nth}")), &[])?)?;
             report.differences = compare(&report.undisturbed[0].output, &again.output)?;
@@ -211,7 +216,8 @@ impl Verification<'_> {
         if !report.judge_undisturbed() {
             return Ok(report);
         }
-        eprintln!("it took {}; now with faults, seed {}", seconds(first.duration_ms()), self.seed);
+        let took = seconds(first.duration_ms());
+        output::note(format_args!("it took {took}; now with faults, seed {}", self.seed));
         let plan = schedule(self.seed, self.faults, &kinds, first.duration_ms());
         let disturbed = self.conditions.run(&folder.join("disturbed"), &plan)?;
         let run = RunReport::of(&disturbed)?;

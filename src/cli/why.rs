@@ -1,11 +1,14 @@
 //! `headwater why`: what holds a job back, in sentences.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Arg, ArgMatches, Command};
 use headwater_api::dto;
 
-use super::jobs::client;
+use super::{
+    jobs::{client, id as job_id},
+    output,
+};
 use crate::logging::render::printable;
 
 pub(super) fn command(id: &Arg, server: &Arg, json: &Arg) -> Command {
@@ -18,20 +21,22 @@ pub(super) fn command(id: &Arg, server: &Arg, json: &Arg) -> Command {
 
 pub(super) fn why(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let client = client(args);
-    let id = args.get_one::<String>("id").expect("is required");
+    let id = job_id(args);
     let path = format!("/jobs/{id}/why");
-    if args.get_flag("json") {
-        println!("{}", serde_json::to_string_pretty(&client.get(&path)?)?);
+    if output::is_json() {
+        output::document(&client.get(&path)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let why: dto::Why = client.read(&path)?;
-    why.findings.iter().for_each(print);
+    why.findings.iter().try_for_each(print)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(finding: &dto::Finding) {
-    println!("{:<9} {:<20} {}", finding.severity, finding.kind, printable(&finding.sentence));
-    if let Some(advice) = &finding.advice {
-        println!("{:<30} -> {advice}", "");
+fn print(finding: &dto::Finding) -> io::Result<()> {
+    let sentence = printable(&finding.sentence);
+    output::line(format_args!("{:<9} {:<20} {sentence}", finding.severity, finding.kind))?;
+    match &finding.advice {
+        Some(advice) => output::line(format_args!("{:<30} -> {}", "", printable(advice))),
+        None => Ok(()),
     }
 }

@@ -1,171 +1,14 @@
 //! The `headwater` binary and the example programs, as a shell sees them.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
-};
+mod json;
+mod shell;
+mod verbs;
+
+use std::{fs, thread::sleep, time::Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
-
-const HEADWATER: &str = env!("CARGO_BIN_EXE_headwater");
-
-/// Every wait ends in a failure after this.
-const DEADLINE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(5);
-
-/// A server process with a data folder of its own.
-struct Server {
-    process: Stopped,
-    url: String,
-    folder: TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap())
-    }
-
-    fn start_in(folder: TempDir) -> Self {
-        let mut process = start_command(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let is_address = |part: &&str| part.starts_with("http://");
-        let url = line.split([' ', ',']).find(is_address).expect("the line names the address").to_owned();
-        Self { process: Stopped(process), url, folder }
-    }
-
-    /// Asks the server to stop, as a service manager does, and keeps its data folder.
-    fn stop(mut self) -> (ExitStatus, TempDir) {
-        let id = self.process.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        (wait(&mut self.process.0), self.folder)
-    }
-
-    /// Runs a command of the client against this server.
-    fn client(&self, args: &[&str]) -> Output {
-        finish(Command::new(HEADWATER).args(args).args(["--server", &self.url]))
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.client(&[args, &["--json"]].concat());
-        assert!(output.status.success(), "{output:?}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Submits a word count that goes on for hours, always at writing a checkpoint; returns its id.
-    fn submit_endless_job(&self) -> String {
-        let input = self.path("endless.txt");
-        fs::write(&input, "lorem ipsum\n".repeat(100_000)).unwrap();
-        let output = self.path("endless");
-        let output = self.client(&[
-            "run",
-            "word_count",
-            "--detached",
-            "--rate",
-            "10",
-            "--checkpoint-interval-ms",
-            "1",
-            "--input",
-            input.to_str().unwrap(),
-            "--output",
-            output.to_str().unwrap(),
-        ]);
-        assert!(output.status.success(), "{output:?}");
-        stdout(&output).trim().to_owned()
-    }
-
-    fn until_state(&self, id: &str, state: &str) -> Value {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let job = self.json(&["status", id]);
-            if job["state"] == state {
-                return job;
-            }
-            assert!(Instant::now() < deadline, "waited in vain for {state}: {job:#}");
-            sleep(POLL);
-        }
-    }
-}
-
-/// A process that does not outlive the test.
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start_command(data_dir: &Path) -> Command {
-    let mut command = Command::new(HEADWATER);
-    command.args(["start", "--port", "0", "--data-dir"]).arg(data_dir).env("RUST_LOG", "off");
-    command
-}
-
-/// Runs a command that prints little to its end.
-fn finish(command: &mut Command) -> Output {
-    let mut process =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let status = wait(&mut process);
-    let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
-    process.stdout.unwrap().read_to_end(&mut output.stdout).unwrap();
-    process.stderr.unwrap().read_to_end(&mut output.stderr).unwrap();
-    output
-}
-
-fn wait(process: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(status) = process.try_wait().unwrap() {
-            return status;
-        }
-        if Instant::now() > deadline {
-            process.kill().unwrap();
-            panic!("the command has not ended");
-        }
-        sleep(POLL);
-    }
-}
-
-fn headwater(args: &[&str]) -> Output {
-    finish(Command::new(HEADWATER).args(args))
-}
-
-/// An example as `cargo test` has built it, beside the binary.
-fn example(name: &str, args: &[&str]) -> Output {
-    let path = Path::new(HEADWATER).with_file_name("examples").join(name);
-    assert!(
-        path.exists(),
-        "{} is not there: build it with `cargo build --release --examples`",
-        path.display()
-    );
-    finish(Command::new(path).args(args))
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-#[track_caller]
-fn assert_fails(output: &Output, code: i32, says: &[&str]) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    for part in says {
-        assert!(stderr.contains(part), "expected `{part}` in:\n{stderr}");
-    }
-}
+use shell::{DEADLINE, POLL, Server, assert_fails, example, finish, headwater, start_command, stdout};
 
 #[test]
 fn a_program_is_run_to_its_end_and_shown_by_list_and_status() {
@@ -199,7 +42,7 @@ fn a_program_is_run_to_its_end_and_shown_by_list_and_status() {
     assert_eq!((&job["name"], &job["state"]), (&"hamlet".into(), &"FINISHED".into()));
     let id = job["id"].as_str().unwrap();
     let text = stdout(&server.client(&["status", id]));
-    assert!(text.starts_with(&format!("{id}  FINISHED")), "{text}");
+    assert!(text.contains(&format!("\n{id}  FINISHED")), "{text}");
     assert!(text.contains("checkpoint-coordinator") && text.contains("v1-1"), "{text}");
     assert_fails(&server.client(&["cancel", id]), 1, &["is FINISHED already"]);
 }
@@ -261,10 +104,14 @@ fn a_job_s_submitter_says_what_becomes_of_malformed_records() {
     let letter = fs::read_dir(&letters).unwrap().next().expect("a dead letter").unwrap().path();
     let letter: Value = serde_json::from_str(&fs::read_to_string(letter).unwrap()).unwrap();
     assert_eq!((&letter["text"], &letter["hex"]), (&"M\u{FFFD}nchen".into(), &"4dfc6e6368656e".into()));
-    let id = stdout(&finished).split_whitespace().next().unwrap().to_owned();
-    let status = stdout(&server.client(&["status", &id]));
-    assert!(status.contains("malformed 1"), "{status}");
-    assert_eq!(server.json(&["status", &id])["vertices"][0]["subtasks"][0]["malformed_records"], 1);
+    let listed = server.json(&["list"]);
+    let id = listed["jobs"][0]["id"].as_str().unwrap();
+    let status = stdout(&server.client(&["status", id]));
+    // Numbers end where the names of their columns do.
+    let line = |begin: &str| status.lines().find(|line| line.starts_with(begin)).unwrap();
+    let end = line("SUBTASK").find("MALFORMED").unwrap() + "MALFORMED".len();
+    assert!(line("v0-0")[..end].ends_with(" 1"), "{status}");
+    assert_eq!(server.json(&["status", id])["vertices"][0]["subtasks"][0]["malformed_records"], 1);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::{
     output::{self, COLUMN_WIDTH_MAX, LiveTable},
     signals::Signals,
 };
-use crate::cli::client::Client;
+use crate::cli::{client::Client, output::note};
 
 /// How often a job is asked for its state that is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -165,7 +165,7 @@ impl Shell {
         let (ended, is_stopped) = self.signals.while_running(|| self.wait_for(id));
         ended?;
         if is_stopped {
-            eprintln!("job {id} goes on; `headwater cancel {id}` ends it");
+            note(format_args!("job {id} goes on; `headwater cancel {id}` ends it"));
             return Ok(Flow::Interrupted);
         }
         Ok(Flow::Next)

@@ -103,7 +103,7 @@ impl Display for Report {
             writeln!(f, "{:>9}  {:<36} {}", seconds(fault.at_ms), fault.what(), outcome_of(fault))?;
         }
         if !self.recovery_times.is_empty() {
-            writeln!(f, "\n{}", table(&self.recovery_times))?;
+            writeln!(f, "\n{}\n", table(&self.recovery_times).lines().join("\n"))?;
         }
         for run in &self.undisturbed {
             writeln!(f, "undisturbed run: {run}")?;

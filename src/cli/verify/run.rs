@@ -16,8 +16,10 @@ use super::{
     spec::Spec,
 };
 use crate::cli::{
-    faults::{Fault, FaultKind, close, has_ended, observe, seconds},
+    faults::{Fault, FaultKind, close, observe, seconds},
     interrupt::Interrupt,
+    progress::Progress,
+    wait::{has_ended, how_far},
 };
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -52,7 +54,7 @@ impl Conditions<'_> {
     /// Runs the program to its end, with these faults on the way.
     pub(super) fn run(&self, folder: &Path, faults: &[Planned]) -> anyhow::Result<Outcome> {
         let output = folder.join("output");
-        let mut run = Run::start(self, folder, &self.spec.submission(&output))?;
+        let mut run = Run::start(self, folder, &self.spec.submission(&output), faults.len())?;
         run.wait_until_running()?;
         let began = Instant::now();
         for planned in faults {
@@ -85,7 +87,9 @@ struct Run<'a> {
     server: Server,
     id: String,
     job: JobDetails,
+    faults_planned: usize,
     faults: Vec<Fault>,
+    progress: Progress,
     /// The newest completed checkpoint when the last fault was injected.
     checkpoint_at_last_fault: Option<u64>,
     /// A fault of the process whose first record is still to come, by its index, and the wall clock's time of the signal.
@@ -93,7 +97,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn start(conditions: &'a Conditions<'a>, folder: &Path, submission: &Value) -> anyhow::Result<Self> {
+    fn start(
+        conditions: &'a Conditions<'a>,
+        folder: &Path,
+        submission: &Value,
+        faults_planned: usize,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let (data_dir, log) = (folder.join("data"), folder.join("server.log"));
         let server = Server::start(&data_dir, &log)?;
@@ -108,7 +117,9 @@ impl<'a> Run<'a> {
             job: server.client.job(&id)?,
             server,
             id,
+            faults_planned,
             faults: Vec::new(),
+            progress: Progress::new(),
             checkpoint_at_last_fault: None,
             awaits_first_record: None,
         })
@@ -133,6 +144,11 @@ impl<'a> Run<'a> {
         let (job, exceptions) =
             seen.with_context(|| format!("the server's log is {}", self.log.display()))?;
         self.job = job;
+        let (faults, planned) = (self.faults.len(), self.faults_planned);
+        self.progress.show(|| match planned {
+            0 => how_far(&self.job),
+            _ => format!("fault {faults} of {planned}, {}", how_far(&self.job)),
+        });
         observe(&mut self.faults, &exceptions);
         if let Some((index, since_ms)) = self.awaits_first_record {
             let first_record = subtasks(&self.job).filter_map(|subtask| subtask.first_record_at_ms).min();
@@ -179,7 +195,7 @@ impl<'a> Run<'a> {
             let victim = &victims[planned.pick % victims.len()].id;
             let fault = Fault::of_actor(at_ms(), planned.kind, victim, self.job.now_ms);
             if self.server.client.kill_actor(&self.id, victim)? {
-                eprintln!("{:>9}  {}", seconds(fault.at_ms), fault.what());
+                self.progress.note(&format!("{:>9}  {}", seconds(fault.at_ms), fault.what()));
                 self.faults.push(fault);
                 return Ok(true);
             }
@@ -193,7 +209,7 @@ impl<'a> Run<'a> {
         // What this process had on record is lost with it.
         close(&mut self.faults);
         self.awaits_first_record = None;
-        eprintln!("{:>9}  {}", seconds(fault.at_ms), fault.what());
+        self.progress.note(&format!("{:>9}  {}", seconds(fault.at_ms), fault.what()));
         let (since, since_ms) = (Instant::now(), wall_clock_ms()?);
         match fault.kind {
             FaultKind::Sigterm => self.server.terminate()?,

@@ -9,7 +9,7 @@ use headwater_core::secret::{HIDDEN, is_secret};
 use headwater_stream::{Program, ProgramRegistry};
 use serde_json::{Value, json};
 
-use crate::cli::jobs;
+use crate::cli::run;
 
 /// So that the faults do not use up the job's own budget of restarts.
 const RESTART_OPTIONS: [(&str, &str); 4] = [
@@ -42,7 +42,7 @@ impl Spec {
         if let Some(lacking) = program.info.args.iter().find(is_lacking) {
             return Err(format!("--{} is required: {}", lacking.name, lacking.help));
         }
-        let mut submission = jobs::submission(program.info.name, given, args);
+        let mut submission = run::submission(program.info.name, given, args);
         let is_restart = |key: &String| key.starts_with("restart-strategy.");
         if !submission["options"].as_object().is_some_and(|options| options.keys().any(is_restart)) {
             set_restart_options(&mut submission);
