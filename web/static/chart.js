@@ -5,6 +5,7 @@ import uPlot from "./vendor/uplot.js";
 
 // Steps of an axis that read well in KiB and MiB.
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
+const WHOLE = Array.from({ length: 45 }, (_, place) => [1, 2, 5][place % 3] * 10 ** Math.floor(place / 3));
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 export const COLORS = ["--accent", "--orange", "--violet", "--good", "--bad", "--done", "--warn", "--quiet"];
 
@@ -18,7 +19,7 @@ const UNITS = {
   "records/s": { write: format.rate },
   share: { write: format.percent, most: 1 },
   cores: { write: (value) => `${value.toFixed(2)} cores` },
-  count: { write: (value) => format.count(Math.round(value * 100) / 100) },
+  count: { write: format.count, incrs: WHOLE },
 };
 export const unitOf = (name) => UNITS[name] ?? UNITS.count;
 

@@ -45,7 +45,7 @@ function Summary({ job, checkpoints, may }) {
       ["Its state", format.bytes(newest?.state_bytes)],
       ["Under way", underWay ? `${underWay.id}: ${underWay.acknowledged} of ${underWay.expected} acknowledged` : "none"],
       ["Last failed", failed ? html`<span class="mono">${failed.id}</span>, ${format.clock(failed.triggered_at_ms)}` : "none"],
-      ["Interval", job.options["execution.checkpointing.interval"] ?? "–"],
+      ["Interval", format.option(job.options["execution.checkpointing.interval"] ?? "–")],
     ]} />
     <span class="spring"></span>
     ${may && !isTerminal(job.state) && html`<${CheckpointNow} job=${job} />`}

@@ -1,5 +1,6 @@
-// The server's configuration, and where each value came from.
+// The server's configuration, and where each value came from; and that of a job.
 import { html, useState } from "./html.js";
+import * as format from "./format.js";
 import { connectionOf, usePolled } from "./live.js";
 import { Empty, Heading, heads, Panel, ProblemNote, Scroll, Time, VirtualTable } from "./parts.js";
 import { useTitle } from "./route.js";
@@ -57,3 +58,22 @@ function Audit() {
 }
 
 const written = (value) => (value === null || value === undefined || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+// What a job was submitted with, and all options that hold for it.
+export function Settings({ job }) {
+  const args = Object.entries(job.args);
+  return html`<${Panel} title="Arguments" id="arguments">
+      <${Pairs} caption="Arguments" pairs=${args} none="The job was submitted without arguments." />
+    <//>
+    <${Panel} title="Options" id="options"><${Pairs} caption="Options" pairs=${Object.entries(job.options)} none="" /><//>`;
+}
+
+function Pairs({ caption, pairs, none }) {
+  if (pairs.length === 0) return html`<${Empty}>${none}<//>`;
+  return html`<table class="pairs">
+    <caption class="visually-hidden">${caption}</caption>
+    <tbody>
+      ${pairs.map(([key, value]) => html`<tr key=${key}><th scope="row" class="mono">${key}</th><td class="mono" title=${String(value)}>${format.option(value)}</td></tr>`)}
+    </tbody>
+  </table>`;
+}

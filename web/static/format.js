@@ -6,6 +6,7 @@ const END_OF_INPUT_MS = 8.64e15;
 
 export function count(value) {
   if (value === null || value === undefined) return NONE;
+  if (value < 10 && !Number.isInteger(value)) return value.toFixed(1);
   if (value < 10_000) return Math.round(value).toLocaleString("en");
   const units = ["k", "M", "G", "T"];
   let scaled = value;
@@ -80,6 +81,25 @@ export function watermark(ms, nowMs) {
   const lag = nowMs - ms;
   const isRecent = lag >= 0 && lag < 86_400_000;
   return { text: isRecent ? `${clock(ms)} (−${duration(lag)})` : time(ms), title: time(ms) };
+}
+
+// An option's value, which the server tells in milliseconds or bytes.
+export function option(text) {
+  const [, value, unit] = String(text).match(/^(\d+) (ms|bytes)$/) ?? [];
+  if (!unit) return String(text);
+  return unit === "ms" ? duration(Number(value)) : bytes(Number(value));
+}
+
+const NAME_MAX = 40;
+
+// A sentence that names subtasks, `v0-1 (TableSourceScan(…) -> …)`, with as much of each name as tells them apart.
+export function shortNames(sentence) {
+  const [, before, name] = sentence.match(/^(.*?\bv\d+-\d+ \()(.*)$/s) ?? [];
+  if (!before) return sentence;
+  let depth = 1;
+  const end = [...name].findIndex((each) => (depth += Number(each === "(") - Number(each === ")")) === 0);
+  if (end < 0) return sentence;
+  return `${before}${end > NAME_MAX ? `${name.slice(0, NAME_MAX)}…` : name.slice(0, end)}${shortNames(name.slice(end))}`;
 }
 
 export const percent = (share) => (share === null || share === undefined ? NONE : `${Math.round(share * 100)} %`);

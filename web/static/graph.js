@@ -1,5 +1,5 @@
 // The job graph: vertices from left to right, with how busy they are in colour, in a bar and in words.
-import { html, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import * as format from "./format.js";
 import { layout } from "./layout.js";
 import { Load, Panel } from "./parts.js";
@@ -10,7 +10,7 @@ const KINDS = { source: "Source", operator: "Operator", sink: "Sink" };
 const HEIGHT_MAX = 560;
 const ZOOM_MIN = 0.15;
 // Below this a whole graph is not made to fit by itself: nobody could read it.
-const FIT_MIN = 0.5;
+const FIT_MIN = 0.75;
 const BEYOND_PX = 300;
 
 export function Graph({ job, rates, selected, select, bottleneck, tap }) {
@@ -18,7 +18,8 @@ export function Graph({ job, rates, selected, select, bottleneck, tap }) {
   const shape = JSON.stringify([job.vertices.map((vertex) => vertex.id), job.edges]);
   const plan = useMemo(() => layout(job.vertices.map((vertex) => vertex.id), job.edges, NODE), [shape]);
   const place = useRef(null);
-  const [zoom, setZoom] = useState(1);
+  const [fitted, setZoom] = useState(null);
+  const zoom = fitted ?? 1;
   const [view, setView] = useState({ x: 0, y: 0, width: 1600, height: HEIGHT_MAX });
   const look = () => {
     const { scrollLeft: x, scrollTop: y, clientWidth: width, clientHeight: height } = place.current;
@@ -32,6 +33,15 @@ export function Graph({ job, rates, selected, select, bottleneck, tap }) {
     return () => observer.disconnect();
   }, [plan]);
   useLayoutEffect(look, [zoom]);
+  // The first bottleneck is brought into view, once.
+  const isFound = useRef(false);
+  useEffect(() => {
+    const node = plan.nodes.find(({ id }) => id === bottleneck);
+    if (!node || fitted === null || isFound.current) return;
+    isFound.current = true;
+    const { clientWidth: width, clientHeight: height } = place.current;
+    place.current.scrollTo(node.x * zoom - width / 2, node.y * zoom - height / 2);
+  }, [bottleneck, plan, fitted]);
 
   // Only what is in view, or nearly, is in the document.
   const isNear = (x, y) =>

@@ -2,6 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { Actors } from "./actors.js";
 import { Checkpoints } from "./checkpoints.js";
+import { Settings } from "./config.js";
 import * as format from "./format.js";
 import { Graph } from "./graph.js";
 import { History } from "./history.js";
@@ -13,11 +14,9 @@ import { get, jobPath, request } from "./rest.js";
 import { Restarts } from "./restarts.js";
 import { go, useRoute, useTitle } from "./route.js";
 import { mayOperate } from "./session.js";
-import { Settings } from "./settings.js";
 import { StateBrowser } from "./state.js";
-import { Subtasks } from "./subtasks.js";
 import { Tap } from "./tap.js";
-import { Vertices } from "./vertices.js";
+import { Subtasks, Vertices } from "./tasks.js";
 import { bottleneckOf, useWhy, Why } from "./why.js";
 
 async function poll(id) {
@@ -42,7 +41,7 @@ const TABS = [
   { name: "checkpoints", text: "Checkpoints", Part: Checkpoints },
   { name: "restarts", text: "Restarts", Part: Restarts },
   { name: "metrics", text: "Metrics", Part: History, needs: "/metrics?points=1" },
-  { name: "state", text: "State", Part: StateBrowser, needs: "/state" },
+  { name: "state", text: "State", Part: StateBrowser },
   { name: "actors", text: "Actors", Part: Actors },
   { name: "logs", text: "Log", Part: ({ job }) => html`<${LogPanel} job=${job.id} />`, serverNeeds: "/logs?limit=1" },
   { name: "configuration", text: "Configuration", Part: Settings },
@@ -59,7 +58,7 @@ function Job({ data, tab, session }) {
   const may = mayOperate(session);
   // What is below the sentence waits for it, so that it does not move then.
   const isTold = why.data || why.problem;
-  return html`<${Header} job=${job} may=${may} />
+  return html`<${Header} job=${job} may=${may} isUntold=${why.isMissing || why.problem} />
     <${Why} why=${why} nowMs=${job.now_ms} select=${select} />
     ${isTold && html`<nav class="tabs" aria-label="Parts of the job">
         ${TABS.map((each) => html`<${TabLink} key=${each.name} job=${job} tab=${each} isHere=${each.Part === Part} />`)}
@@ -75,7 +74,8 @@ function TabLink({ job, tab, isHere }) {
 
 const Optional = ({ path, children }) => useHas(path) && children;
 
-function Header({ job, may }) {
+// `isUntold` is a job whose failure no finding tells.
+function Header({ job, may, isUntold }) {
   const isEnded = isTerminal(job.state);
   return html`<div class="job-head">
     <div class="heading">
@@ -92,7 +92,7 @@ function Header({ job, may }) {
       ["Restarts", html`<span class=${job.restarts ? "tone-warn plain strong" : ""}>${job.restarts}</span>`],
       ["Last checkpoint", job.last_completed_checkpoint ?? "none yet"],
     ]} />
-    ${job.failure && html`<div class="problem"><strong>Root cause</strong><span>${job.failure}</span></div>`}
+    ${isUntold && job.failure && html`<div class="problem"><strong>Root cause</strong><span>${job.failure}</span></div>`}
   </div>`;
 }
 

@@ -5,6 +5,7 @@ import { connectionOf, usePolled } from "./live.js";
 import { Empty, Heading, heads, isTerminal, Panel, ProblemNote, Scroll, State, TaskBoxes, Time } from "./parts.js";
 import { search } from "./rest.js";
 import { go, useRoute, useTitle } from "./route.js";
+import { mayOperate } from "./session.js";
 import { WhyLine } from "./why.js";
 
 const POLL_MS = 2000;
@@ -25,7 +26,7 @@ export function JobsPage({ session, frame: Frame }) {
   useTitle("Jobs");
   const link = (change) => `/jobs${search({ state, name, ...change })}`;
   return html`<${Frame} connection=${connectionOf(data, problem)} session=${session}>
-    <${Heading} title="Jobs"><a class="button" href="/submit">Submit a job</a><//>
+    <${Heading} title="Jobs">${mayOperate(session) && html`<a class="button" href="/submit">Submit a job</a>`}<//>
     <div class="filters">
       <div class="chips" role="group" aria-label="State">
         ${STATES.map(([value, text]) => html`<a key=${text} class="chip" href=${link({ state: value })} aria-current=${value.split(",").includes(state) || value === state ? "true" : undefined}>${text}</a>`)}
@@ -56,8 +57,8 @@ function NameFilter({ name, link }) {
   return html`<label class="inline">name <input type="search" value=${text} onInput=${(event) => setText(event.target.value)} placeholder="part of it" /></label>`;
 }
 
-// `why` also says of each job that runs how it is.
-export function JobTable({ jobs, label, ended, why }) {
+// `whys` also says of each job that runs how it is.
+export function JobTable({ jobs, label, ended, whys }) {
   const columns = [["Job"], ["State", "w-state"], ["Started", "w-time"], ended && ["Ended", "w-time"], ["Duration", "num w-duration"], ["Tasks", "w-tasks"], ["Restarts", "num w-small"]];
   return html`<${Scroll} label=${label}><table>
     <caption class="visually-hidden">${label}</caption>
@@ -68,8 +69,8 @@ export function JobTable({ jobs, label, ended, why }) {
           <td class="job-cell">
             <a class="strong breakable" href=${`/jobs/${job.id}`}>${job.name}</a>
             <div class="dim mono small">${job.program} · ${job.id.slice(0, 8)}</div>
-            ${job.failure && html`<div class="tone-bad plain small clip" title=${job.failure}>${job.failure}</div>`}
-            ${why && !isTerminal(job.state) && html`<${WhyLine} job=${job.id} />`}
+            ${job.failure && html`<div class="tone-bad plain small lines" title=${job.failure}>${format.shortNames(job.failure)}</div>`}
+            ${whys && html`<${WhyLine} why=${whys.get(job.id)} />`}
           </td>
           <td><${State} state=${job.state} /></td>
           <td><${Time} ms=${job.started_at_ms ?? job.submitted_at_ms} /></td>

@@ -4,6 +4,8 @@ import { get, isMissing } from "./rest.js";
 
 const POLL_MS = 2000;
 const RECONNECT_MS = 2000;
+// A stream that tells nothing for so long has nothing to tell, or is dead without anyone having noticed.
+const SILENT_MS = 8000;
 
 // Follows `path` (an event stream of events called `name`); `poll` fetches the same data once.
 // Returns { data, connection: "connecting" | "live" | "retrying" | "gone", problem }.
@@ -15,15 +17,16 @@ export function useLive(path, name, poll) {
     let source;
     let pollTimer;
     let reconnectTimer;
+    let heardAt = Date.now();
     const update = (change) => stopped || setState((before) => ({ ...before, ...change }));
 
     const startPolling = () => {
       if (pollTimer || stopped) return;
       const once = () =>
         poll().then(
-          (data) => update({ data, problem: null }),
+          (data) => update({ data, problem: null, connection: "live" }),
           (problem) => {
-            if (problem.status !== 404) return update({ problem });
+            if (problem.status !== 404) return update(problem.status === 0 ? { problem, connection: "retrying" } : { problem });
             // The server is well and has no such thing: there is nothing to wait for.
             update({ problem, connection: "gone" });
             return stop();
@@ -36,16 +39,19 @@ export function useLive(path, name, poll) {
       clearInterval(pollTimer);
       pollTimer = undefined;
     };
+    const heard = (change) => {
+      heardAt = Date.now();
+      stopPolling();
+      update({ ...change, connection: "live", problem: null });
+    };
+    const watch = setInterval(() => Date.now() - heardAt > SILENT_MS && !document.hidden && startPolling(), SILENT_MS / 4);
     const connect = () => {
       source = new EventSource(path);
-      source.addEventListener("open", () => {
-        stopPolling();
-        update({ connection: "live", problem: null });
-      });
-      source.addEventListener(name, (event) => update({ data: JSON.parse(event.data), problem: null }));
+      source.addEventListener("open", () => heard({}));
+      source.addEventListener(name, (event) => heard({ data: JSON.parse(event.data) }));
       source.addEventListener("problem", (event) => update({ problem: JSON.parse(event.data) }));
       source.addEventListener("error", () => {
-        update({ connection: "retrying" });
+        // Whether the server is gone, or only has no stream for us, an answer tells.
         startPolling();
         // The browser reconnects by itself after a cut, but not after a refusal.
         if (source.readyState === EventSource.CLOSED && !stopped) {
@@ -59,6 +65,7 @@ export function useLive(path, name, poll) {
       stopped = true;
       source.close();
       stopPolling();
+      clearInterval(watch);
       clearTimeout(reconnectTimer);
     };
 

@@ -6,9 +6,11 @@ import { useLive } from "./live.js";
 import { Empty, Heading, isTerminal, Panel, ProblemNote } from "./parts.js";
 import { get } from "./rest.js";
 import { useTitle } from "./route.js";
+import { useWhys } from "./why.js";
 
 const SHOWN_MAX = 25;
 const ENDED_SHOWN_MAX = 10;
+const DAY_MS = 86_400_000;
 
 export function OverviewPage({ session, frame: Frame }) {
   const { data: overview, connection, problem } = useLive("/api/v1/events", "overview", () => get("/overview"));
@@ -18,7 +20,7 @@ export function OverviewPage({ session, frame: Frame }) {
     <${Heading} title="Overview"><span class="dim small">${about}</span><//>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
     ${overview?.unreadable_jobs.map((job) => html`<${ProblemNote} key=${job.id} problem=${unreadable(job)} />`)}
-    ${overview ? html`<${Tiles} overview=${overview} /><${Jobs} jobs=${overview.jobs} />` : html`<${Empty}>Loading…<//>`}
+    ${overview ? html`<${Tiles} overview=${overview} /><${Jobs} jobs=${overview.jobs} nowMs=${overview.now_ms} />` : html`<${Empty}>Loading…<//>`}
   <//>`;
 }
 
@@ -28,7 +30,7 @@ function unreadable(job) {
 
 function Tiles({ overview }) {
   const by = overview.jobs_by_state;
-  const underWay = overview.jobs.filter((job) => !isTerminal(job.state)).length;
+  const notRunning = overview.jobs.filter((job) => !isTerminal(job.state) && job.state !== "RUNNING").map((job) => job.state.toLowerCase());
   const link = (state) => `/jobs?state=${state}`;
   return html`<div class="tiles">
     <a class="tile" href="/cluster">
@@ -40,7 +42,7 @@ function Tiles({ overview }) {
     <a class="tile" href=${link("RUNNING")}>
       <span class="tile-label">Running jobs</span>
       <span class="tile-value">${by.RUNNING ?? 0}</span>
-      <span class="dim">${underWay - (by.RUNNING ?? 0)} starting or stopping</span>
+      <span class=${notRunning.length ? "small tone-warn plain" : "dim"}>${notRunning.length} ${new Set(notRunning).size === 1 ? notRunning[0] : "not running"}</span>
     </a>
     ${["FINISHED", "CANCELED", "FAILED"].map(
       (state) => html`<a key=${state} class="tile" href=${link(state)}>
@@ -60,16 +62,26 @@ function Slots({ used, total }) {
   </span>`;
 }
 
-function Jobs({ jobs }) {
-  const running = jobs.filter((job) => !isTerminal(job.state));
-  const ended = jobs.filter((job) => isTerminal(job.state));
+// What is unwell comes first: the running jobs by what is found of them, the ended ones by whether they failed in the last day.
+function Jobs({ jobs, nowMs }) {
+  const underWay = jobs.filter((job) => !isTerminal(job.state));
+  const { whys, isKnown, rankOf } = useWhys(underWay.map((job) => job.id));
+  const running = inOrder(underWay, (job) => rankOf(job.id));
+  const hasJustFailed = (job) => job.state === "FAILED" && nowMs - job.ended_at_ms < DAY_MS;
+  const ended = inOrder(jobs.filter((job) => isTerminal(job.state)), (job) => (hasJustFailed(job) ? 0 : 1));
+  if (!isKnown) return html`<${Empty}>Loading…<//>`;
   const more = (shown, all) => html`${all > shown ? `${shown} of ${all} · ` : ""}<a href="/jobs">all jobs</a>`;
   return html`<${Panel} title="Running jobs" id="running-jobs" flush aside=${more(SHOWN_MAX, running.length)}>
-      ${running.length > 0 && html`<${JobTable} jobs=${running.slice(0, SHOWN_MAX)} label="Running jobs" why />`}
+      ${running.length > 0 && html`<${JobTable} jobs=${running.slice(0, SHOWN_MAX)} label="Running jobs" whys=${whys} />`}
       ${running.length === 0 && html`<${Empty}>No job is running. <a href="/submit">Submit a program</a>, or write one in <a href="/sql">SQL</a>.<//>`}
     <//>
     <${Panel} title="Ended jobs" id="ended-jobs" flush aside=${more(ENDED_SHOWN_MAX, ended.length)}>
       ${ended.length > 0 && html`<${JobTable} jobs=${ended.slice(0, ENDED_SHOWN_MAX)} label="Ended jobs" ended />`}
       ${ended.length === 0 && html`<${Empty}>No job has ended yet.<//>`}
     <//>`;
+}
+
+function inOrder(jobs, rankOf) {
+  const ranked = jobs.map((job) => ({ job, rank: rankOf(job) }));
+  return ranked.sort((one, other) => one.rank - other.rank).map(({ job }) => job);
 }

@@ -50,6 +50,8 @@ export const ProblemNote = ({ problem }) => html`<div class="problem" role="aler
   ${problem.hint && html`<span class="dim">${problem.hint}</span>`}
 </div>`;
 
+export const ReadOnly = () => html`<${ProblemNote} problem=${{ title: "Read only", detail: "your token may look, but not run anything" }} />`;
+
 export const Time = ({ ms, short }) =>
   ms === null || ms === undefined
     ? "–"

@@ -1,7 +1,7 @@
 // A preview: the first rows of a script's query, as they come.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { Empty, Panel, ProblemNote } from "./parts.js";
-import { readEvents } from "./sse.js";
+import { readEvents } from "./rest.js";
 
 const NOTHING = { schema: null, rows: [], end: null, problem: null, fault: null, isRunning: false };
 const COLUMN_PX_MIN = 130;

@@ -13,7 +13,8 @@ export class RateMeter {
     for (const subtask of job.vertices.flatMap((vertex) => vertex.subtasks)) {
       const key = `${subtask.id}#${subtask.attempt}`;
       const samples = [...(this.#samples.get(key) ?? [])];
-      if (samples.at(-1)?.now_ms !== job.now_ms) samples.push({ ...subtask, now_ms: job.now_ms });
+      const { records_in, records_out, busy_us, backpressured_us } = subtask;
+      if (samples.at(-1)?.now_ms !== job.now_ms) samples.push({ now_ms: job.now_ms, records_in, records_out, busy_us, backpressured_us });
       while (samples.length > 2 && job.now_ms - samples[0].now_ms > WINDOW_MS) samples.shift();
       kept.set(key, samples);
       rates[subtask.id] = rateOf(samples, subtask);

@@ -2,7 +2,7 @@
 import { html } from "./html.js";
 import * as format from "./format.js";
 import { usePolled } from "./live.js";
-import { Empty, heads, Panel, Time, VirtualTable } from "./parts.js";
+import { Empty, heads, Panel, Scroll, Time, VirtualTable } from "./parts.js";
 import { jobPath } from "./rest.js";
 
 const POLL_MS = 3000;
@@ -70,7 +70,7 @@ function Timeline({ restarts }) {
   return html`<${Panel} title="Restart timeline" id="timeline" flush aside=${legend}>
     ${drawn.length === 0 && html`<${Empty}>The job has never had to come back from anything.<//>`}
     ${drawn.length > 0 &&
-    html`<div class="scroll" role="group" aria-label="Restart timeline" tabindex="0"><table class="timeline">
+    html`<${Scroll} label="Restart timeline" tall><table class="timeline">
       <caption class="visually-hidden">Restarts, newest first, with the time that each phase took</caption>
       <thead><tr>
         <th scope="col">Died at</th><th scope="col">Actor</th><th scope="col">Went back to</th><th scope="col">Restarted</th><th scope="col" class="num">Replayed</th>
@@ -78,7 +78,7 @@ function Timeline({ restarts }) {
         ${PHASES.map(([field, name]) => html`<th key=${field} scope="col" class="num w-micros">${name}</th>`)}
       </tr></thead>
       <tbody>${drawn.map((restart, index) => html`<${Restart} key=${`${restart.at_ms}-${restart.actor}-${drawn.length - index}`} restart=${restart} longest=${longest} />`)}</tbody>
-    </table></div>`}
+    </table><//>`}
   <//>`;
 }
 

@@ -2,10 +2,11 @@
 import { Editor, offsetOf } from "./editor.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { useLive } from "./live.js";
-import { Heading, Panel, ProblemNote } from "./parts.js";
+import { Heading, Panel, ProblemNote, ReadOnly } from "./parts.js";
 import { Results, usePreview } from "./preview.js";
 import { get, request } from "./rest.js";
 import { go, useTitle } from "./route.js";
+import { mayOperate } from "./session.js";
 
 const IDLE_MS = 400;
 const KEPT_AS = "headwater.sql";
@@ -30,6 +31,7 @@ export function SqlPage({ session, frame: Frame }) {
   const area = useRef(null);
   const validation = useValidation(text);
   const preview = usePreview();
+  const may = mayOperate(session);
   const fault = preview.fault?.of === text ? preview.fault : validation?.errors?.[0];
 
   useTitle("SQL");
@@ -41,7 +43,7 @@ export function SqlPage({ session, frame: Frame }) {
     area.current.setSelectionRange(offset, offset);
   };
   const pressed = (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (!may || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     preview.start(text, rows);
   };
@@ -52,13 +54,14 @@ export function SqlPage({ session, frame: Frame }) {
       <${Panel} title="Script" id="script" flush aside=${html`<kbd>Ctrl</kbd> + <kbd>Enter</kbd> previews`}>
         <${Editor} text=${text} onInput=${setText} mark=${fault?.line ? fault : null} describedBy="sql-verdict" areaRef=${area} />
         <${Verdict} validation=${validation} fault=${fault} goToFault=${goToFault} />
-        <div class="sql-actions">
+        ${!may && html`<${ReadOnly} />`}
+        ${may && html`<div class="sql-actions">
           <button class="primary" onClick=${() => preview.start(text, rows)} disabled=${preview.isRunning}>Preview</button>
           <button onClick=${preview.stop} disabled=${!preview.isRunning}>Stop</button>
           <label class="inline">rows <input type="number" min="1" max="1000" value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></label>
           <span class="spring"></span>
           <${SubmitJob} text=${text} />
-        </div>
+        </div>`}
       <//>
       <${Results} preview=${preview} />
       <${Plan} statements=${validation?.statements ?? []} />

@@ -8,10 +8,12 @@ import { jobPath, search } from "./rest.js";
 const AT_ONCE = 50;
 const POLL_MS = 10_000;
 
-export function StateBrowser({ job }) {
+export function StateBrowser({ job, may }) {
   const [chosen, setChosen] = useState(null);
   const [checkpoint, setCheckpoint] = useState("");
-  const { data, problem } = usePolled(`${jobPath(job.id)}/state${search({ checkpoint })}`, POLL_MS);
+  // What an ended job kept is gone, unless it failed.
+  const isThere = job.last_completed_checkpoint !== null && !["FINISHED", "CANCELED"].includes(job.state);
+  const { data, problem } = usePolled(isThere ? `${jobPath(job.id)}/state${search({ checkpoint })}` : null, POLL_MS);
   const states = (data?.vertices ?? []).flatMap((vertex) => vertex.states.map((state) => ({ vertex, state })));
   const nameOf = (id) => job.vertices.find((vertex) => vertex.id === id)?.name ?? "";
   const isChosen = ({ vertex, state }) => chosen?.vertex === vertex.vertex && chosen?.state === state.name;
@@ -23,7 +25,7 @@ export function StateBrowser({ job }) {
     </div>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
     <${Panel} title="States" id="states" flush aside=${data ? states.length : ""}>
-      ${states.length === 0 && html`<${Empty}>${data ? "No vertex of this job has keyed state at a checkpoint." : "Loading…"}<//>`}
+      ${states.length === 0 && html`<${Empty}>${!isThere ? "No completed checkpoint is kept: there is no state to look at." : data ? "No vertex of this job has keyed state at a checkpoint." : problem ? "" : "Loading…"}<//>`}
       ${states.length > 0 &&
       html`<${Scroll} label="States" tall><table>
         <caption class="visually-hidden">States</caption>
@@ -31,7 +33,7 @@ export function StateBrowser({ job }) {
         <tbody>${states.map(
           (each) => html`<tr key=${`${each.vertex.vertex}/${each.state.name}`} class=${isChosen(each) ? "chosen" : ""}>
             <td class="clip-cell"><span class="mono">${each.vertex.vertex}</span> <span class="dim">${nameOf(each.vertex.vertex)}</span></td>
-            <td><button class="link mono" aria-pressed=${isChosen(each)} onClick=${() => setChosen({ vertex: each.vertex.vertex, state: each.state.name })}>${each.state.name}</button></td>
+            <td class="mono">${may ? html`<button class="link" aria-pressed=${isChosen(each)} onClick=${() => setChosen({ vertex: each.vertex.vertex, state: each.state.name })}>${each.state.name}</button>` : each.state.name}</td>
             <td class="dim" title=${each.state.note}>${each.state.kind}</td><td class="mono dim clip-cell" title=${each.state.key_type}>${each.state.key_type ?? "–"}</td><td class="mono dim clip-cell" title=${each.state.value_type}>${each.state.value_type ?? "–"}</td><td class="num">${format.bytes(each.vertex.keyed_bytes)}</td>
           </tr>`,
         )}</tbody>
@@ -46,6 +48,8 @@ function Entries({ job, vertex, state, checkpoint }) {
   const [pages, setPages] = useState([{ checkpoint }]);
   const path = `${jobPath(job.id)}/state/${encodeURIComponent(vertex)}/${encodeURIComponent(state)}`;
   const { data, problem } = usePolled(path + search({ key, limit: AT_ONCE, ...pages.at(-1) }), 0);
+  // What was there before the last question is no answer to it.
+  const entries = problem ? null : data?.entries;
   const look = (event) => {
     event.preventDefault();
     setPages([{ checkpoint }]);
@@ -57,12 +61,12 @@ function Entries({ job, vertex, state, checkpoint }) {
       <button>Look up</button>
     </form>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
-    ${data?.entries.length === 0 && html`<${Empty}>${key ? "There is nothing under this key." : "The state is empty."}<//>`}
-    ${data?.entries.length > 0 &&
+    ${entries?.length === 0 && html`<${Empty}>${key ? "There is nothing under this key." : "The state is empty."}<//>`}
+    ${entries?.length > 0 &&
     html`<${Scroll} label="Entries" tall><table>
       <caption class="visually-hidden">Entries</caption>
       <thead><tr>${heads([["Key"], ["Namespace"], ["Value"], ["Key group", "num"], ["Subtask", "num"]])}</tr></thead>
-      <tbody>${data.entries.map(
+      <tbody>${entries.map(
         (entry, index) => html`<tr key=${index}>
           <td class="mono breakable">${shown(entry.key)}</td><td class="mono dim breakable">${shown(entry.namespace)}</td><td class="mono breakable value">${shown(entry.value)}<${Note} note=${entry.note} /></td>
           <td class="num">${entry.key_group ?? "–"}</td><td class="num">${entry.subtask}</td>

@@ -1,7 +1,7 @@
 // The form that submits a program, made from what the program says it takes.
 import { html, useState } from "./html.js";
 import { connectionOf, usePolled } from "./live.js";
-import { Empty, Heading, Panel, ProblemNote } from "./parts.js";
+import { Empty, Heading, Panel, ProblemNote, ReadOnly } from "./parts.js";
 import { request } from "./rest.js";
 import { go, useRoute, useTitle } from "./route.js";
 import { mayOperate } from "./session.js";
@@ -11,21 +11,22 @@ const POLL_MS = 10_000;
 export function SubmitPage({ session, frame: Frame }) {
   const { data, problem } = usePolled("/programs", POLL_MS);
   const { query } = useRoute();
+  const may = mayOperate(session);
   useTitle("Submit");
   return html`<${Frame} connection=${connectionOf(data, problem)} session=${session}>
     <${Heading} title="Submit a program"><span class="dim small">or write one in <a href="/sql">SQL</a></span><//>
     ${problem && html`<${ProblemNote} problem=${problem} />`}
-    ${!mayOperate(session) && html`<${ProblemNote} problem=${{ title: "Read only", detail: "your token may look, but not submit" }} />`}
+    ${!may && html`<${ReadOnly} />`}
     <${Panel} title="Registered programs" id="programs" aside=${data?.programs.length}>
       ${data?.programs.length === 0 && html`<${Empty}>No program is registered in this binary.<//>`}
       <div class="programs">
-        ${(data?.programs ?? []).map((program) => html`<${Submit} key=${program.name} program=${program} isOpen=${query.get("program") === program.name} />`)}
+        ${(data?.programs ?? []).map((program) => html`<${Submit} key=${program.name} program=${program} may=${may} isOpen=${query.get("program") === program.name} />`)}
       </div>
     <//>
   <//>`;
 }
 
-function Submit({ program, isOpen }) {
+function Submit({ program, may, isOpen }) {
   const [problem, setProblem] = useState(null);
   const [isSending, setSending] = useState(false);
 
@@ -62,7 +63,7 @@ function Submit({ program, isOpen }) {
         </div>
       </fieldset>
       ${problem && html`<${ProblemNote} problem=${problem} />`}
-      <button class="primary" disabled=${isSending}>${isSending ? "Submitting…" : "Submit"}</button>
+      ${may && html`<button class="primary" disabled=${isSending}>${isSending ? "Submitting…" : "Submit"}</button>`}
     </form>
   </details>`;
 }

@@ -2,8 +2,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import * as format from "./format.js";
 import { Empty, heads, Panel, ProblemNote, Scroll } from "./parts.js";
-import { jobPath, search } from "./rest.js";
-import { readEvents } from "./sse.js";
+import { jobPath, readEvents, search } from "./rest.js";
 import { Note, shown } from "./state.js";
 
 const RECORDS_MAX = 200;
@@ -40,12 +39,12 @@ export function Tap({ job, edge, close }) {
       ${records.length > 0 &&
       html`<${Scroll} label="Records" tall><table>
         <caption class="visually-hidden">Records, newest first</caption>
-        <thead><tr>${heads([["Seen", "w-small"], ["Subtask", "w-small"], ["Event time", "w-time"], ["Kind", "w-small"], ["Record"]])}</tr></thead>
+        <thead><tr>${heads([["Seen", "w-small"], ["Kind"], ["Record"], ["Subtask", "w-small"], ["Event time", "w-time"]])}</tr></thead>
         <tbody>${records.map(
           (record) => html`<tr key=${record.number}>
-            <td class="nowrap">${format.clockMs(record.at_ms)}</td><td class="mono nowrap">${`${edge.from}-${record.subtask}`}${record.to && html`<span class="dim"> → ${record.to}</span>`}</td>
+            <td class="nowrap">${format.clockMs(record.at_ms)}</td><td class="mono">${record.kind ?? ""}</td><td class="mono breakable value">${shown(record.value)}<${Note} note=${record.note} /></td>
+            <td class="mono nowrap">${`${edge.from}-${record.subtask}`}${record.to && html`<span class="dim"> → ${record.to}</span>`}</td>
             <td class="nowrap">${record.timestamp_ms === null || record.timestamp_ms === undefined ? "–" : format.time(record.timestamp_ms)}</td>
-            <td class="mono">${record.kind ?? ""}</td><td class="mono breakable value">${shown(record.value)}<${Note} note=${record.note} /></td>
           </tr>`,
         )}</tbody>
       </table><//>`}

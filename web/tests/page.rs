@@ -7,7 +7,7 @@ fn the_page_keeps_what_it_promises() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let output = Command::new("node")
         .arg("--test")
-        .args(["layout.test.mjs", "page.test.mjs"].map(|tests| folder.join(tests)))
+        .args(["format.test.mjs", "layout.test.mjs", "page.test.mjs"].map(|tests| folder.join(tests)))
         .output()
         .expect("node is needed, which scripts/setup --tests installs");
     let told = String::from_utf8_lossy(&output.stdout);

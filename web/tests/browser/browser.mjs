@@ -27,7 +27,9 @@ export async function open(browser, url, { width = 1440, height = 900, theme = "
   await page.addInitScript(() => {
     window.jumps = 0;
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.jumps += entry.value;
+      // Rows that give way to newer ones are no jump.
+      const isJump = (entry) => !entry.hadRecentInput && entry.sources.some(({ node }) => node?.nodeName !== "TR");
+      for (const entry of list.getEntries()) if (isJump(entry)) window.jumps += entry.value;
     }).observe({ type: "layout-shift", buffered: true });
   });
   await page.goto(url);

@@ -133,8 +133,14 @@ export function why(job, now) {
   return { job: job.id, now_ms: now, summary, findings: findings.map((finding) => ({ ...finding, others: [], checkpoint: null, numbers: {} })) };
 }
 
+export const CRASH_CAUSE = "cannot read line 1304 of `/data/orders.csv`: expected a number, found `n/a`; set `source.malformed-records` to `skip` or `dead-letter`";
+const CHAIN = `TableSourceScan(table=[orders], fields=[${"a_rather_long_name, ".repeat(12)}at]) -> WatermarkAssigner(rowtime=[at]) -> Calc(select=[at])`;
+const crashLoop = `the job fails over and again: 50 failures of the same cause within 2 min: v0-1 (${CHAIN}): error: ${CRASH_CAUSE}`;
+
 const diagnosis = (job, now) =>
-  job.id === IDS.evil
+  job.id === IDS.long
+    ? { summary: crashLoop, findings: [{ kind: "crash-loop", severity: "critical", sentence: crashLoop, advice: "a restart does not mend this: look at the record that is named", vertex: "v0", subtask: "v0-1", since_ms: now - 120_000 }] }
+    : job.id === IDS.evil
     ? {
         summary: "The job is well: it takes 48,210 records a second and is 1.2 s behind.",
         findings: [{ kind: "healthy", severity: "info", sentence: "The job is well: it takes 48,210 records a second and is 1.2 s behind.", advice: null, vertex: null, subtask: null, since_ms: null }],
@@ -142,8 +148,8 @@ const diagnosis = (job, now) =>
     : {
         summary: "v1-0 (window count) is the bottleneck: it was busy 97 % of the last minute, and v0 waits for room in its input 62 % of the time.",
         findings: [
-          { kind: "bottleneck", severity: "warning", sentence: "v1-0 (window count) is the bottleneck: it was busy 97 % of the last minute, and v0 waits for room in its input 62 % of the time.", advice: "It is firing windows. Raise the parallelism of the vertex, or see whether one key has most of the records.", vertex: "v1", subtask: "v1-0", since_ms: now - 312_000 },
-          { kind: "watermark-held", severity: "warning", sentence: "Partition 3 of v0-1 holds the watermark back.", advice: "Set table.exec.source.idle-timeout, so that a silent partition is passed over.", vertex: "v0", subtask: "v0-1", since_ms: now - 45_000 },
+          { kind: "bottleneck", severity: "warning", sentence: "v1-0 (window count) is the bottleneck: it was busy 97 % of the last minute, and v0 waits for room in its input 62 % of the time.", advice: "It is firing windows. Raise the parallelism of the vertex, or see whether one key has most of the records", vertex: "v1", subtask: "v1-0", since_ms: now - 312_000 },
+          { kind: "watermark-held", severity: "warning", sentence: "Partition 3 of v0-1 holds the watermark back.", advice: "Set table.exec.source.idle-timeout, so that a silent partition is passed over", vertex: "v0", subtask: "v0-1", since_ms: now - 45_000 },
           { kind: "next-window", severity: "info", sentence: "The next window of v1 ends in 3.8 s of event time.", advice: null, vertex: "v1", subtask: null, since_ms: null },
         ],
       };

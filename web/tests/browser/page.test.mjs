@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { launch, open, shows, stumbles } from "./browser.mjs";
-import { EVIL_NAME, IDS } from "./data.mjs";
+import { CRASH_CAUSE, EVIL_NAME, IDS, LONG_NAME } from "./data.mjs";
 import { Fake } from "./fake.mjs";
 
 const PICTURES = process.env.HEADWATER_SCREENSHOTS;
@@ -71,6 +71,56 @@ test("the whole page is small", () => {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.name !== "README.md");
   const bytes = files.reduce((sum, file) => sum + gzipSync(readFileSync(`${file.parentPath ?? file.path}/${file.name}`), { level: 9 }).length, 0);
   assert.ok(bytes < GZIPPED_MAX, `${bytes} bytes`);
+});
+
+test("what is unwell is seen first, with its cause and what to do", async () => {
+  const { page, close } = await open(browser, fake.url);
+  await shows(page, "1 restarting", CRASH_CAUSE.slice(0, 60));
+  const rows = (table) => page.evaluate((label) => [...document.querySelectorAll(`[aria-label="${label}"] .job-cell > a`)].map((link) => link.innerText), table);
+  const running = await rows("Running jobs");
+  assert.equal(running[0], LONG_NAME);
+  assert.equal(running.at(-1), EVIL_NAME);
+  assert.equal((await rows("Ended jobs"))[0], "Clicks by region");
+  await page.goto(`${fake.url}/jobs/${IDS.long}`);
+  await shows(page, CRASH_CAUSE, "v0-1 (TableSourceScan(table=[orders], fields=[…)");
+  for (const sentence of await page.locator(".why .lines").all()) assert.ok(await sentence.evaluate((line) => line.scrollHeight <= line.clientHeight + 1), "a sentence is cut");
+  await close();
+});
+
+test("nothing moves when there is less to say", async () => {
+  const { page, close } = await open(browser, fake.url + job());
+  await shows(page, "2 more findings");
+  const place = () => page.locator(".tabs").evaluate((tabs) => tabs.getBoundingClientRect().top);
+  const before = await place();
+  const calm = { job: IDS.slow, now_ms: Date.now(), summary: "all is well", findings: [{ kind: "healthy", severity: "info", sentence: "all is well", advice: null, vertex: null, subtask: null, since_ms: null }] };
+  await page.route("**/why", (route) => route.fulfill({ json: calm }));
+  await shows(page, "all is well");
+  assert.equal(await place(), before);
+  await close();
+});
+
+test("the bottleneck is in view on a phone", async () => {
+  const { page, close } = await open(browser, `${fake.url}/jobs/${IDS.slow}`, PHONE);
+  await page.waitForFunction(() => {
+    const bottleneck = document.querySelector(".vertex.bottleneck")?.getBoundingClientRect();
+    return bottleneck && bottleneck.left >= 0 && bottleneck.right <= innerWidth;
+  });
+  await close();
+});
+
+test("a stream that is dead without anyone having noticed is noticed", async () => {
+  const own = await new Fake({ isStill: true }).start();
+  const { page, close } = await open(browser, own.url + job());
+  await shows(page, "live", "Bottleneck");
+  own.job(IDS.slow).state = "RESTARTING";
+  await shows(page, "live", "RESTARTING");
+  // Nothing is answered any more, and the stream is still open.
+  await page.route("**/api/v1/**", (route) => route.abort("connectionfailed"));
+  await shows(page, "disconnected, retrying", "The server does not answer");
+  await page.unroute("**/api/v1/**");
+  await page.waitForFunction(() => document.querySelector(".connection").innerText === "live" && !document.querySelector(".lost"));
+  await close();
+  await own.stop();
 });
 
 test("a job's name is text, whatever is in it", async () => {
@@ -165,10 +215,10 @@ test("a server that asks for a token is entered with it, and a reader changes no
 });
 
 test("what the server does not have is not shown", async () => {
-  const own = await new Fake({ without: ["/why", "/metrics", "/state", "/logs", "/config", "/audit", "/slots", "/restarts", `${IDS.slow}/events`] }).start();
+  const own = await new Fake({ without: ["/why", "/metrics", "/logs", "/config", "/audit", "/slots", "/restarts", `${IDS.slow}/events`] }).start();
   const { page, close } = await open(browser, own.url + job());
   await shows(page, "Restarts", "HASH");
-  await page.waitForFunction(() => document.querySelectorAll(".tabs a").length === 5 && document.querySelectorAll(".top nav a").length === 5 && !document.querySelector(".why"));
+  await page.waitForFunction(() => document.querySelectorAll(".tabs a").length === 6 && document.querySelectorAll(".top nav a").length === 5 && !document.querySelector(".why"));
   await page.goto(own.url + job("/restarts"));
   await shows(page, "Newest root cause", "restore");
   await close();

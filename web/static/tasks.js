@@ -1,9 +1,54 @@
-// The subtasks of all vertices, or of the one that is selected in the graph; and one of them in full.
+// The vertices of a job, the subtasks of all of them or of the one that is selected in the graph, and one of these in full.
 import { html, useState } from "./html.js";
 import * as format from "./format.js";
 import { usePolled } from "./live.js";
-import { Dialog, Empty, Facts, heads, Load, Panel, Scroll, State, Time, VirtualTable } from "./parts.js";
+import { Dialog, Empty, Facts, heads, Load, Panel, Scroll, State, TaskBoxes, Time, VirtualTable } from "./parts.js";
+import { sumOf, vertexRates, vertexWatermark } from "./rates.js";
 import { jobPath } from "./rest.js";
+
+const LoadCell = ({ rate: { busy, backpressured } }) => html`<td class="nowrap"><span class="load-cell"><${Load} busy=${busy} backpressured=${backpressured} />
+  <span class="dim num">${format.percent(busy)} / ${format.percent(backpressured)}</span></span></td>`;
+
+// Records so far and per second, in and out.
+const TrafficCells = ({ recordsIn, recordsOut, rate }) => html`
+  <td class="num" title=${format.exactly(recordsIn)}>${format.count(recordsIn)}</td><td class="num" title=${format.exactly(recordsOut)}>${format.count(recordsOut)}</td>
+  <td class="num">${format.rate(rate.recordsIn)}</td><td class="num">${format.rate(rate.recordsOut)}</td>`;
+
+export function Vertices({ job, rates, selected, select }) {
+  const has = (field) => job.vertices.some((vertex) => vertex.subtasks.some((subtask) => subtask[field] !== undefined));
+  const shown = { bytes: has("bytes_in"), state: has("state_bytes") };
+  const columns = [
+    ["Vertex"], ["Tasks"], ["Busy / back-pressured", "w-load"], ["Records in", "num w-count"], ["Records out", "num w-count"], ["In rate", "num w-count"], ["Out rate", "num w-count"],
+    shown.bytes && ["Bytes in", "num w-count"], shown.bytes && ["Bytes out", "num w-count"], shown.state && ["State", "num w-count"],
+    ["Watermark", "w-watermark"],
+  ];
+  return html`<${Panel} title="Vertices" id="vertices" flush aside=${job.vertices.length}>
+    <${VirtualTable} label="Vertices" heightMax=${310} head=${heads(columns)} rows=${job.vertices}
+      row=${(vertex, index) => html`<${VertexRow} key=${vertex.id} index=${index} vertex=${vertex} rates=${rates} nowMs=${job.now_ms} shown=${shown} isSelected=${selected === vertex.id} select=${select} />`} />
+  <//>`;
+}
+
+function tasksOf(vertex) {
+  const tasks = {};
+  for (const { state } of vertex.subtasks) tasks[state] = (tasks[state] ?? 0) + 1;
+  return tasks;
+}
+
+function VertexRow({ index, vertex, rates, nowMs, shown, isSelected, select }) {
+  const rate = vertexRates(vertex, rates);
+  const watermark = format.watermark(vertexWatermark(vertex), nowMs);
+  const sum = (field) => sumOf(vertex, field);
+  return html`<tr aria-rowindex=${index + 2} class=${isSelected ? "chosen" : ""}>
+    <td class="clip-cell"><button class="link" aria-pressed=${isSelected} title=${vertex.name} onClick=${() => select(isSelected ? null : vertex.id)}>
+      <span class="mono">${vertex.id}</span> ${vertex.name}</button></td>
+    <td><${TaskBoxes} tasks=${tasksOf(vertex)} /></td>
+    <${LoadCell} rate=${rate} />
+    <${TrafficCells} recordsIn=${sum("records_in")} recordsOut=${sum("records_out")} rate=${rate} />
+    ${shown.bytes && html`<td class="num">${format.bytes(sum("bytes_in"))}</td><td class="num">${format.bytes(sum("bytes_out"))}</td>`}
+    ${shown.state && html`<td class="num">${format.bytes(sum("state_bytes"))}</td>`}
+    <td class="nowrap" title=${watermark.title}>${watermark.text}</td>
+  </tr>`;
+}
 
 export function Subtasks({ job, rates, selected, clear, tap }) {
   const [opened, setOpened] = useState(null);
@@ -36,13 +81,9 @@ function Row({ index, vertex, subtask, rate, shown, nowMs, open }) {
   return html`<tr aria-rowindex=${index + 2}>
     <td class="clip-cell"><button class="link" title=${vertex.name} onClick=${() => open(subtask.id)}><span class="mono">${subtask.id}</span> <span class="dim">${vertex.name}</span></button></td>
     <td><${State} state=${subtask.state} /></td>
-    <td class="nowrap"><span class="load-cell"><${Load} busy=${rate.busy} backpressured=${rate.backpressured} />
-      <span class="dim num">${format.percent(rate.busy)} / ${format.percent(rate.backpressured)}</span></span></td>
+    <${LoadCell} rate=${rate} />
     <td class="num">${subtask.attempt}</td>
-    <td class="num" title=${format.exactly(subtask.records_in)}>${format.count(subtask.records_in)}</td>
-    <td class="num" title=${format.exactly(subtask.records_out)}>${format.count(subtask.records_out)}</td>
-    <td class="num">${format.rate(rate.recordsIn)}</td>
-    <td class="num">${format.rate(rate.recordsOut)}</td>
+    <${TrafficCells} recordsIn=${subtask.records_in} recordsOut=${subtask.records_out} rate=${rate} />
     ${shown.queued && html`<td class="num">${format.count(subtask.queued_records)}</td>`}
     ${shown.pending && html`<td class="num">${format.count(subtask.pending_records)}</td>`}
     ${shown.malformed && html`<td class=${warn(subtask.malformed_records)}>${format.count(subtask.malformed_records)}</td>`}
@@ -108,7 +149,7 @@ function Attempts({ attempts }) {
       (attempt) => html`<tr key=${`${attempt.number}-${attempt.deployed_at_ms}`}>
         <td class="num">${attempt.number}</td><td><${State} state=${attempt.state} /></td>
         <td><${Time} ms=${attempt.deployed_at_ms} /></td><td><${Time} ms=${attempt.ended_at_ms} /></td>
-        <td class="num">${attempt.restored_checkpoint ?? "–"}</td><td class="breakable small">${attempt.failure ?? ""}</td>
+        <td class="num">${attempt.restored_checkpoint ?? "–"}</td><td class="breakable small value">${attempt.failure ?? ""}</td>
       </tr>`,
     )}</tbody>
   </table><//>`;
