@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{BACKENDS, DEADLINE, Feed, TestServer, with_server};
-use headwater::{core::ids::JobId, stream::*};
+use headwater::stream::*;
 use serde_json::Value;
 
 /// Asks the server, which is on this thread, from another one.
