@@ -204,6 +204,10 @@ fn next_window(evidence: &Evidence<'_>, domain: TimeDomain) -> Option<Finding> {
             "the next window of {name} fires when event time has passed {}; there is no watermark yet",
             point(at_ms)
         )),
+        // The task has not told of its windows since.
+        Some(watermark) if watermark >= at_ms => {
+            finding(format!("the next window of {name} fires now: event time has passed {}", point(at_ms)))
+        }
         Some(watermark) => {
             let left_ms = at_ms.saturating_sub(watermark);
             finding(format!(
