@@ -1,4 +1,9 @@
 //! The command line. A user's own binary with its own programs calls [`main`] as well, and so is a whole server.
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic if nobody reads them; `output` does not"
+)]
 
 mod chaos;
 mod checkpoints;

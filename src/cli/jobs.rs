@@ -1,13 +1,15 @@
 //! `headwater list`, `status`, `restart`, `cancel` and `delete`: jobs on a running server.
 
-use std::{io, process::ExitCode, slice};
+use std::{io, process::ExitCode, slice, thread::sleep, time::Duration};
 
+use anyhow::bail;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use headwater_api::dto::{self, JobDetails, JobSummary};
 use serde_json::{Value, json};
 
 use super::{
-    client::Client,
+    client::{Client, Query},
+    exit::{NOT_FOUND, code_of},
     output,
     progress::Progress,
     table::{Table, known, percent, span},
@@ -16,10 +18,19 @@ use super::{
 use crate::logging::render::printable;
 
 /// How many jobs are asked for at once.
-const PAGE: &str = "1000";
+const PAGE: u32 = 1_000;
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn list_command(server: &Arg, json: &Arg) -> Command {
-    Command::new("list").about("List all jobs, newest first").args([server.clone(), json.clone()])
+    Command::new("list").about("List all jobs, newest first").args([
+        Arg::new("state")
+            .long("state")
+            .value_name("STATE,…")
+            .help("only jobs in one of these states, e.g. RUNNING,FAILED"),
+        Arg::new("name").long("name").value_name("TEXT").help("only jobs with this in their names"),
+        server.clone(),
+        json.clone(),
+    ])
 }
 
 pub(super) fn status_command(id: &Arg, server: &Arg, json: &Arg) -> Command {
@@ -60,8 +71,12 @@ pub(super) fn wait_arg(help: &'static str) -> Arg {
 pub(super) fn list(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let client = client(args);
     let page = |after: Option<&str>| {
-        let after = after.map_or_else(String::new, |last| format!("&after={last}"));
-        client.get(&format!("/jobs?limit={PAGE}{after}"))
+        let query = Query::default()
+            .with("limit", Some(PAGE))
+            .with("state", args.get_one::<String>("state"))
+            .with("name", args.get_one::<String>("name"))
+            .with("after", after);
+        client.query::<Value>("/jobs", &query)
     };
     let mut answer = page(None)?;
     while let Some(last) = answer["next"].as_str() {
@@ -190,8 +205,23 @@ pub(super) fn cancel(args: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn delete(args: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let id = id(args);
-    client(args).delete(&format!("/jobs/{id}"))?;
+    let (client, id) = (client(args), id(args));
+    let path = format!("/jobs/{id}");
+    let mut progress = Progress::new();
+    let mut answer = client.delete(&path)?;
+    // With nothing to say it is gone; else it takes longer, and the job tells how that ends.
+    while !answer.is_null() {
+        if let Some(failure) = answer["deletion"]["failure"].as_str() {
+            bail!("job {id} could not be deleted: {failure}");
+        }
+        progress.show(|| "what was kept of the job is being removed".to_owned());
+        sleep(POLL_INTERVAL);
+        answer = match client.get(&path) {
+            Err(error) if code_of(&error) == NOT_FOUND => Value::Null,
+            answer => answer?,
+        };
+    }
+    drop(progress);
     done(&json!({ "deleted": id }), format!("job {id} is deleted"))
 }
 

@@ -12,7 +12,7 @@ use super::{output, table::span};
 const ON_TERMINAL: Duration = Duration::from_millis(250);
 /// How often there is a line elsewhere, such as in the log of a nightly job.
 const ELSEWHERE: Duration = Duration::from_secs(10);
-/// Of a terminal that does not tell.
+/// Columns of a terminal that does not tell.
 const WIDTH: u16 = 80;
 
 /// Shows how far one piece of work has come.
@@ -51,7 +51,9 @@ impl<W: Write> Progress<W> {
         let text = format!("{:>10}  {text}", span(self.began.elapsed().as_millis() as i64));
         // Nobody may read standard error; that is no reason to end.
         let _ = if self.is_terminal {
-            let width = termion::terminal_size().map_or(WIDTH, |(columns, _)| columns);
+            let width =
+                termion::terminal_size().ok().map(|(columns, _)| columns).filter(|columns| *columns > 0);
+            let width = width.unwrap_or(WIDTH);
             self.has_line = true;
             write!(self.out, "\r{}\x1b[K", cut(&text, usize::from(width).saturating_sub(1)))
         } else {

@@ -36,10 +36,10 @@ impl Table {
         self.below.push(Vec::new());
     }
 
-    /// A line below the last row.
-    pub(super) fn below(&mut self, line: impl Display) {
+    /// Lines below the last row.
+    pub(super) fn below(&mut self, text: impl Display) {
         if let Some(below) = self.below.last_mut() {
-            below.push(format!("  {line}"));
+            below.extend(text.to_string().lines().map(|line| format!("  {line}")));
         }
     }
 
@@ -113,13 +113,14 @@ mod tests {
         let mut table = Table::new(["NAME", ">COUNT", "STATE"]);
         table.row([&"日本語", &7, &"RUNNING"]);
         table.row([&"a\n\u{1b}[2Jb", &12_345, &""]);
-        table.below("below");
+        table.below("and\nbelow");
         assert_eq!(
             table.lines(),
             [
                 "NAME           COUNT  STATE",
                 "日本語             7  RUNNING",
                 r"a\n\u{1b}[2Jb  12345",
+                "  and",
                 "  below",
             ]
         );

@@ -23,11 +23,17 @@ fn a_job_is_restarted_checkpointed_cancelled_and_deleted_by_its_id() {
     let restarted = server.client(&["restart", &id, "--wait"]);
     assert!(restarted.status.success() && stdout(&restarted).contains("RUNNING"), "{restarted:?}");
     assert_eq!(server.json(&["status", &id])["restarts"], 1);
+    assert_eq!(stdout(&server.client(&["list", "--state", "FAILED,CANCELED"])), "no jobs\n");
+    assert_eq!(stdout(&server.client(&["list", "--name", "count&limit=0"])), "no jobs\n");
+    assert!(stdout(&server.client(&["list", "--state", "RUNNING", "--name", "count"])).contains(&id));
+    assert_fails(
+        &server.client(&["list", "--state", "BROKEN"]),
+        1,
+        &["`state`", "RUNNING", "found `BROKEN`"],
+    );
     let cancelled = server.client(&["cancel", &id, "--wait"]);
     assert!(cancelled.status.success() && stdout(&cancelled).contains("CANCELED"), "{cancelled:?}");
-    for verb in ["checkpoint", "cancel"] {
-        assert_fails(&server.client(&[verb, &id]), 1, &["CANCELED"]);
-    }
+    assert_fails(&server.client(&["checkpoint", &id]), 1, &["CANCELED"]);
     let anew = server.client(&["restart", &id]);
     assert!(anew.status.success() && String::from_utf8_lossy(&anew.stderr).contains("new job"), "{anew:?}");
     assert_eq!(stdout(&server.client(&["delete", &id])), format!("job {id} is deleted\n"));

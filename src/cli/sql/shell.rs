@@ -21,7 +21,7 @@ use super::{
     output::{self, COLUMN_WIDTH_MAX, LiveTable},
     signals::Signals,
 };
-use crate::cli::{client::Client, output::note};
+use crate::cli::{client::Client, output::note, progress::Progress, wait::how_far};
 
 /// How often a job is asked for its state that is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -173,17 +173,19 @@ impl Shell {
 
     /// Waits for a job's end, which must be a good one, or until it is stopped.
     fn wait_for(&self, id: &str) -> anyhow::Result<()> {
+        let mut progress = Progress::new();
         while !self.signals.stop().load(Relaxed) {
-            let job = self.client.job(id)?.summary;
-            match job.state.as_str() {
+            let job = self.client.job(id)?;
+            match job.summary.state.as_str() {
                 "FINISHED" => return Ok(()),
                 "FAILED" => {
-                    let cause = job.failure.unwrap_or_else(|| "without a recorded cause".to_owned());
+                    let cause = job.summary.failure.unwrap_or_else(|| "without a recorded cause".to_owned());
                     anyhow::bail!("job {id} failed: {cause}");
                 }
                 "CANCELED" => anyhow::bail!("job {id} was cancelled"),
-                _ => sleep(POLL_INTERVAL),
+                _ => progress.show(|| how_far(&job)),
             }
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
