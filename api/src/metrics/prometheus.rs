@@ -1,7 +1,7 @@
 //! The text that a scrape reads.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -73,7 +73,7 @@ impl Exposition {
         exposition
     }
 
-    /// In OpenMetrics' text format, which is Prometheus' own with a line at its end.
+    /// In OpenMetrics' text format.
     pub(super) fn text(self) -> String {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
@@ -261,4 +261,34 @@ fn host() -> String {
         name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
     };
     HOST.get_or_init(read).clone()
+}
+
+/// Prometheus' own text format, from OpenMetrics'. What is said of a counter is said there of its sample, whose name has a
+/// suffix; OpenMetrics' last line is a comment.
+pub(super) fn in_own_format(open_metrics: &str) -> String {
+    let counter = |line: &'_ str| Some(line.strip_prefix("# TYPE ")?.strip_suffix(" counter")?.to_owned());
+    let counters: BTreeSet<String> = open_metrics.lines().filter_map(counter).collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+            ["#", what @ ("HELP" | "TYPE"), name, rest] if counters.contains(name) => {
+                text.push_str(&format!("# {what} {name}_total {rest}"));
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_the_own_format_a_counter_is_described_by_the_name_of_its_sample() {
+        let open = "# HELP cpu seconds of cpu\n# TYPE cpu counter\ncpu_total{} 2.0\n# HELP fds cpu\n# TYPE fds gauge\nfds{} 7\n# EOF\n";
+        let own = "# HELP cpu_total seconds of cpu\n# TYPE cpu_total counter\ncpu_total{} 2.0\n# HELP fds cpu\n# TYPE fds gauge\nfds{} 7\n# EOF\n";
+        assert_eq!(in_own_format(open), own);
+    }
 }

@@ -12,7 +12,7 @@ use headwater_core::{
 
 use super::{
     Metrics, ProcessUsage, Snapshot,
-    prometheus::{Exposition, Scrape},
+    prometheus::{Exposition, Scrape, in_own_format},
 };
 use crate::{
     dto::{MetricHistory, MetricQuery, MetricSeries},
@@ -24,7 +24,6 @@ use crate::{
 };
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The same lines: the older format takes the newer one's last for a comment.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const POINTS: u32 = 300;
 const POINTS_MAX: u32 = 10_000;
@@ -62,7 +61,8 @@ async fn scrape(
     .text();
     let accepted = request.headers().get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
     let is_open = accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text"));
-    let content_type = if is_open { OPEN_METRICS } else { PROMETHEUS };
+    let (content_type, text) =
+        if is_open { (OPEN_METRICS, text) } else { (PROMETHEUS, in_own_format(&text)) };
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, content_type)).body(text))
 }
 

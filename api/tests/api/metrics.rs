@@ -110,6 +110,9 @@ fn the_newer_format_is_given_to_who_asks_for_it() {
     let answer = server.send("GET", "/metrics", &accept, "");
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(answer.body.ends_with("# EOF\n"));
+    assert!(answer.body.contains("# TYPE process_cpu_seconds counter\n"));
+    let older = server.get("/metrics").body;
+    assert!(older.contains("# TYPE process_cpu_seconds_total counter\n"), "{older}");
     server.send("POST", "/metrics", &[], "").problem(405, "method-not-allowed");
 }
 
