@@ -10,6 +10,7 @@ import { useWhys } from "./why.js";
 
 const SHOWN_MAX = 25;
 const ENDED_SHOWN_MAX = 10;
+const ASKED_MAX = 50;
 const DAY_MS = 86_400_000;
 
 export function OverviewPage({ session, frame: Frame }) {
@@ -65,7 +66,8 @@ function Slots({ used, total }) {
 // What is unwell comes first: the running jobs by what is found of them, the ended ones by whether they failed in the last day.
 function Jobs({ jobs, nowMs }) {
   const underWay = jobs.filter((job) => !isTerminal(job.state));
-  const { whys, isKnown, rankOf } = useWhys(underWay.map((job) => job.id));
+  const asked = inOrder(underWay, (job) => Number(job.state === "RUNNING")).slice(0, ASKED_MAX);
+  const { whys, isKnown, rankOf } = useWhys(asked.map((job) => job.id).sort());
   const running = inOrder(underWay, (job) => rankOf(job.id));
   const hasJustFailed = (job) => job.state === "FAILED" && nowMs - job.ended_at_ms < DAY_MS;
   const ended = inOrder(jobs.filter((job) => isTerminal(job.state)), (job) => (hasJustFailed(job) ? 0 : 1));

@@ -47,7 +47,7 @@ export function Why({ why, nowMs, select }) {
 // One finding may need more lines than the next: what is below moves when there is more to say, and not when there is less again.
 function keepHeight(box) {
   if (!box || box.querySelector("details[open]")) return;
-  box.style.minHeight = `${Math.max(parseFloat(box.style.minHeight) || 0, box.offsetHeight)}px`;
+  box.style.minHeight = `${Math.max(parseFloat(box.style.minHeight) || 0, box.getBoundingClientRect().height)}px`;
 }
 
 function Finding({ finding, nowMs, select, hasSentence }) {
@@ -79,10 +79,11 @@ export function useWhys(ids) {
     const late = setTimeout(() => setState((before) => ({ ...before, isKnown: true })), 1000);
     const once = async () => {
       if (!document.hidden) {
-        const whys = new Map(await Promise.all(ids.map(async (id) => [id, await get(`${jobPath(id)}/why`).catch(() => null)])));
+        const answers = await Promise.all(ids.map((id) => get(`${jobPath(id)}/why`).catch(() => null)));
         if (stopped) return;
         clearTimeout(late);
-        setState({ whys, isKnown: true });
+        // What was last known stays while the server is away.
+        setState(({ whys }) => ({ whys: new Map(ids.map((id, index) => [id, answers[index] ?? whys.get(id)])), isKnown: true }));
       }
       timer = setTimeout(once, LINE_POLL_MS);
     };

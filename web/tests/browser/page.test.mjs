@@ -88,7 +88,7 @@ test("what is unwell is seen first, with its cause and what to do", async () => 
 });
 
 test("nothing moves when there is less to say", async () => {
-  const { page, close } = await open(browser, fake.url + job());
+  const { page, close } = await open(browser, fake.url + job(), PHONE);
   await shows(page, "2 more findings");
   const place = () => page.locator(".tabs").evaluate((tabs) => tabs.getBoundingClientRect().top);
   const before = await place();
@@ -191,8 +191,14 @@ test("a lost server is told and found again", async () => {
   const own = await new Fake().start();
   const { page, close } = await open(browser, own.url);
   await shows(page, "live", "Word count over a socket");
+  const fails = (path) => page.waitForEvent("requestfailed", (request) => request.url().endsWith(path));
+  const unanswered = fails("/why");
   await own.stop();
   await shows(page, "disconnected, retrying", "The server does not answer", "Word count over a socket");
+  await unanswered;
+  // Asked anew, so the page has taken note of what failed before.
+  await fails("/overview");
+  await shows(page, "is the bottleneck");
   const again = await new Fake({ port: own.port }).start();
   await page.waitForFunction(() => document.querySelector(".connection").innerText === "live" && !document.querySelector(".lost"));
   await close();
