@@ -32,7 +32,8 @@ async function submitByEditor(page) {
   await page.getByLabel("parallelism").fill("2");
   await button(page, "Submit job");
   await page.waitForURL("**/jobs/*");
-  await shows(page, "Clicks by page", "RUNNING", "HASH", "v1-1", "records/s come in");
+  await shows(page, "Clicks by page", "RUNNING", "HASH", "v1-1");
+  await page.waitForSelector(".why-summary .lines:not(:empty)");
   return new URL(page.url()).pathname;
 }
 
