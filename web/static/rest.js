@@ -14,10 +14,14 @@ export async function request(method, path, body) {
   let response;
   try {
     response = await fetch(`/api/v1${path}`, options);
+    if (response.ok) {
+      // An answer that is cut off is none.
+      const text = await response.text();
+      return text ? JSON.parse(text) : {};
+    }
   } catch {
     throw { status: 0, title: "Server unreachable", detail: "the server did not answer" };
   }
-  if (response.ok) return response.json().catch(() => ({}));
   throw await refusal(response);
 }
 

@@ -313,6 +313,17 @@ test("metrics are looked at as they were, and followed again", async () => {
   await close();
 });
 
+test("an answer that is cut off is none, and is asked for again", async () => {
+  const { page, errors, close } = await open(browser, "about:blank");
+  let asked = 0;
+  await page.route("**/api/v1/programs", (route) => ((asked += 1) === 1 ? route.fulfill({ body: '{"programs": [{"na', contentType: "application/json" }) : route.continue()));
+  await page.goto(`${fake.url}/submit`);
+  await shows(page, "Server unreachable");
+  await shows(page, "socket_window_word_count", "live");
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test("colours are chosen and remembered", async () => {
   const { page, close } = await open(browser, fake.url, { theme: "light" });
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
