@@ -106,7 +106,7 @@ fn a_job_is_cancelled_whatever_its_source_waits_for() {
             .await;
         feed.send_untimed(0, 0..10);
         test.until_job(job, "the rows are written", |job| job.vertices[0][0].metrics.records_out == 10).await;
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         let summary = test.ended(job).await;
         assert_eq!(summary.status, headwater::core::job::JobStatus::Canceled);
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "what was not committed is gone");

@@ -206,7 +206,7 @@ fn a_killed_task_takes_only_its_own_region_down() {
         let edges: Vec<_> =
             test.details(job).await.graph.edges.iter().map(|edge| (edge.from.0, edge.to.0)).collect();
         let downstream = edges.iter().find(|(from, _)| *from == 0).unwrap().1;
-        test.server.dispatcher.kill_actor(job, &format!("v{downstream}-0")).await.unwrap();
+        test.server.dispatcher.kill_actor(job, &format!("v{downstream}-0"), None).await.unwrap();
         let in_region = |vertex: u32| u32::from(vertex == 0 || vertex == downstream);
         let attempts_after: Vec<u32> = (0..4).map(in_region).collect();
         test.until_job(job, "the region runs again", |job| {

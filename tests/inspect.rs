@@ -125,7 +125,7 @@ fn a_tap_shows_records_of_a_program_and_goes_on_after_the_task_was_killed() {
         assert!(written["to"].is_null());
         assert_eq!(sink.wait("end", |_| true, || {}).await["records"], 1);
 
-        test.server.dispatcher.kill_actor(job, "v0-0").await.unwrap();
+        test.server.dispatcher.kill_actor(job, "v0-0", None).await.unwrap();
         tap.wait("record", |record| record["subtask"] == 0 && record["attempt"] != 0, more).await;
         feed.close();
         let end = tap.wait("end", |_| true, || {}).await;
@@ -152,7 +152,7 @@ fn a_tap_shows_rows_of_a_query_as_changes_without_what_is_redacted() {
         assert_eq!((&row["kind"], &row["to"]), (&Value::from("+I"), &Value::Null), "{row}");
         assert!((1..=5).contains(&row["value"]["id"].as_i64().unwrap()), "{row}");
         assert_eq!((&row["value"]["name"], &row["value"]["password"]), (&"******".into(), &"******".into()));
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         assert_eq!(rows.wait("end", |_| true, || {}).await["reason"], "the job is CANCELED");
 
         let counts = "CREATE TABLE counts (id BIGINT, n BIGINT) WITH ('connector' = 'print'); \
@@ -163,7 +163,7 @@ fn a_tap_shows_rows_of_a_query_as_changes_without_what_is_redacted() {
             Tapped::open(test, format!("/jobs/{job}/vertices/{last}/tap?limit=1000&per_second=100"));
         let is_update = |change: &Value| change["kind"] == "+U" && change["value"]["n"].as_i64() > Some(5);
         changes.wait("record", is_update, || {}).await;
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         test.ended(job).await;
     });
 }
@@ -286,7 +286,7 @@ fn the_state_of_a_query_has_columns_by_their_names_with_both_backends() {
             let position =
                 get_ok(test, format!("/jobs/{job}/state/v0/operator-state?key=source-position")).await;
             assert!(position["entries"][0]["value"].is_object(), "{position}");
-            test.server.dispatcher.cancel(job).await.unwrap();
+            test.server.dispatcher.cancel(job, None).await.unwrap();
             test.ended(job).await;
         });
     }
@@ -343,7 +343,7 @@ fn a_damaged_file_is_told_of_and_does_not_end_anything() {
             assert_eq!(status, 500, "after checkpoint {checkpoint}: {body}");
             assert!(body["detail"].as_str().unwrap().contains("damaged checkpoint file"), "{body}");
             assert_eq!(test.details(job).await.summary.restarts, 0);
-            test.server.dispatcher.cancel(job).await.unwrap();
+            test.server.dispatcher.cancel(job, None).await.unwrap();
             test.ended(job).await;
         });
     }

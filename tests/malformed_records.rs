@@ -55,7 +55,7 @@ async fn kill_source(test: &TestServer, job: JobId, times: u32) {
         .await;
         let details = test.details(job).await;
         seen.extend(details.last_completed_checkpoint);
-        test.server.dispatcher.kill_actor(job, "v0-0").await.unwrap();
+        test.server.dispatcher.kill_actor(job, "v0-0", None).await.unwrap();
         let attempt = details.vertices[0][0].attempt;
         test.until_job(job, "the source is a new one", |job| job.vertices[0][0].attempt > attempt).await;
     }
@@ -114,13 +114,13 @@ fn a_killed_socket_source_doubles_no_row_and_no_dead_letter() {
             .await;
         // Most likely no checkpoint covers anything yet: all comes again from the journal.
         test.until_job(job, "there are malformed records", |job| malformed(job) > 0).await;
-        test.server.dispatcher.kill_actor(job, "v0-0").await.unwrap();
+        test.server.dispatcher.kill_actor(job, "v0-0", None).await.unwrap();
         kill_source(test, job, 1).await;
         common::until("all is committed", || dead(&letters).len() + lines(&out).len() >= LINES as usize)
             .await;
         assert_same_lines(&lines(&out), &good(), "rows");
         assert_same_lines(&dead(&letters), &expected_dead(), "dead letters");
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         assert_eq!(test.ended(job).await.status, JobStatus::Canceled);
     });
 }

@@ -87,7 +87,7 @@ fn a_slow_sink_is_the_bottleneck() {
         let task = test.details(job).await.vertices[1][0].metrics.clone();
         assert_eq!(task.busy_us + task.idle_us + task.backpressured_us, task.running_us);
         assert!(task.bytes_in >= 16 * task.records_in / 2 && task.batches_in > 0, "{task:?}");
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         test.ended(job).await;
     });
 }
@@ -147,7 +147,7 @@ fn a_checkpoint_that_is_stuck_behind_records_names_the_one_that_has_to_work_thro
             .await;
         let finding = until_first(test, job, FindingKind::CheckpointWaiting, subtask(1, 0)).await;
         assert!(finding.checkpoint.is_some() && finding.others.contains(&subtask(1, 0)), "{finding:#?}");
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         test.ended(job).await;
     });
 }
@@ -231,7 +231,7 @@ fn a_restart_tells_what_is_read_again_and_when_the_job_had_caught_up() {
             job.vertices[0].iter().all(|source| source.metrics.records_in == RECORDS)
         };
         test.until_job(job, "all is read", are_read).await;
-        test.server.dispatcher.kill_actor(job, "v1-1").await.unwrap();
+        test.server.dispatcher.kill_actor(job, "v1-1", None).await.unwrap();
         let caught_up = async {
             loop {
                 let failure = test.exceptions(job).await.into_iter().next();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use headwater_core::{
+    checkpoint::CheckpointFailure,
     fault::{FaultPoint, reach},
     gateway::FromWorker,
     ids::JobId,
@@ -26,19 +27,16 @@ use crate::{
     history_store::{self, History},
     job::{
         cell::{JOB_MASTER, JobCell},
-        ending,
+        deletion, ending,
         master::{self, Cancel, JobMaster, KillChild, Suspend, WorkerEvent},
     },
-    job_store::{IdempotencyKey, JobRecord},
+    job_store::{IdempotencyKey, JobRecord, StoredSubmission},
     services::Services,
     supervisor::{guarded, supervised},
     view::{Accepted, JobEventKind, JobEventView},
 };
 
 const MASTER_RETRY: Duration = Duration::from_millis(10);
-
-/// How long a submission that is sent again is the same one.
-const IDEMPOTENCY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Accept a job.
 pub(crate) struct Submit {
@@ -100,34 +98,52 @@ impl Dispatcher {
 
     /// Takes over every stored job that is not here yet: all of them when the process starts.
     fn adopt_stored_jobs(&mut self) -> Result<(), StoreError> {
+        self.services.recorder.begin(&self.services.store)?;
+        self.services.submissions.load(&self.services.store)?;
+        let mut deletions = self.services.store.deletions()?;
         let mut unreadable = Vec::new();
         for record in self.services.store.all()? {
             match record {
                 Err(job) => {
                     tracing::error!(job = job.id, reason = job.reason, "a stored job cannot be read");
+                    deletions.retain(|id, _| id.to_string() != job.id);
                     unreadable.push(job);
                 }
-                Ok(record) if self.services.job(record.id).is_some() => {}
                 Ok(record) => {
-                    let history = history_store::load(&*self.services.store.0, record.id);
-                    let goes_on = !record.status.is_terminal();
-                    let cell = self.adopt(record, history);
-                    if goes_on {
-                        let what = "the job goes on in a new process";
-                        cell.log(cell.event(JobEventKind::TakenOver, what));
+                    let deletion = deletions.remove(&record.id);
+                    if self.services.job(record.id).is_none() {
+                        self.take_over(record, deletion);
                     }
                 }
             }
         }
+        // What is left of jobs whose records went before the process died.
+        deletions.into_keys().try_for_each(|job| self.services.store.delete(job))?;
         self.services.set_unreadable_jobs(unreadable);
+        ending::forget_oldest(&self.services);
         self.services.set_adopted();
         Ok(())
+    }
+
+    /// Takes over a stored job. If it was to be deleted, who wanted that, if that is known, is in `deletion`.
+    fn take_over(&self, record: JobRecord, deletion: Option<Option<String>>) {
+        let history = history_store::load(&*self.services.store.0, record.id);
+        let goes_on = !record.status.is_terminal();
+        let cell = self.adopt(record, history);
+        if goes_on {
+            cell.log(cell.event(JobEventKind::TakenOver, "the job goes on in a new process"));
+            return;
+        }
+        cell.fail_open_checkpoints(&CheckpointFailure::JobStopping);
+        if let Some(by) = deletion {
+            deletion::carry_out(&self.services, &cell, by);
+        }
     }
 
     fn adopt(&self, record: JobRecord, history: History) -> Arc<JobCell> {
         let cell = Arc::new(JobCell::new(record.clone(), Arc::clone(&self.services.recorder)));
         cell.restore_history(&self.services, history);
-        self.services.add_job(Arc::clone(&cell));
+        self.services.add_job(&cell);
         if !record.status.is_terminal() {
             tracing::info!(job = %record.id, status = record.status.as_str(), "the job goes on");
             master::launch(&self.services, &cell);
@@ -137,20 +153,21 @@ impl Dispatcher {
         cell
     }
 
-    /// The job that was submitted under this key, if that is not long ago.
+    /// The job that was submitted under this key, if that is not long ago. If it is gone, it is not submitted again.
     fn submitted_under(&self, key: &IdempotencyKey) -> Result<Option<JobId>, DispatcherError> {
-        let since_ms = self.services.clock.now_ms() - IDEMPOTENCY_MS;
-        let is_recent = |cell: &Arc<JobCell>| cell.submitted_at_ms > since_ms;
-        for cell in self.services.jobs().iter().filter(|cell| is_recent(cell)) {
-            match cell.idempotency() {
-                Some(known) if known == *key => return Ok(Some(cell.id)),
-                Some(known) if known.key == key.key => {
-                    return Err(DispatcherError::IdempotencyKeyReused { key: known.key, job: cell.id });
-                }
-                _ => {}
-            }
+        let now_ms = self.services.clock.now_ms();
+        let Some(StoredSubmission { job, body_hash, .. }) = self.services.submissions.find(&key.key, now_ms)
+        else {
+            return Ok(None);
+        };
+        let key_text = || key.key.clone();
+        if body_hash != key.body_hash {
+            return Err(DispatcherError::IdempotencyKeyReused { key: key_text(), job });
         }
-        Ok(None)
+        if self.services.job(job).is_none() {
+            return Err(DispatcherError::JobGone { key: key_text(), job });
+        }
+        Ok(Some(job))
     }
 
     fn submit(
@@ -230,16 +247,9 @@ where
 async fn cancel(services: &Services, CancelJob { job, by }: CancelJob) -> Result<(), DispatcherError> {
     let cell = services.job(job).ok_or_else(|| DispatcherError::UnknownJob(job.to_string()))?;
     let not_cancellable = || DispatcherError::NotCancellable { job, status: cell.status() };
-    if cell.status().is_terminal() {
-        return Err(not_cancellable());
-    }
-    cell.log(JobEventView { by, ..cell.event(JobEventKind::CancelRequested, "the job is cancelled") });
-    match ask_master(&cell, || Cancel).await? {
-        Some(cancelled) => Ok(cancelled?),
-        // A master that died after it had stored this very cancel; its successor has carried it out.
-        None if cell.status() == JobStatus::Canceled => Ok(()),
-        None => Err(not_cancellable()),
-    }
+    let is_cancelled = ask_master(&cell, || Cancel { by: by.clone() }).await?.unwrap_or(Ok(false))?;
+    // If not by this one, by a master that died after it had stored this very cancel.
+    if is_cancelled || cell.status() == JobStatus::Canceled { Ok(()) } else { Err(not_cancellable()) }
 }
 
 /// Hands the worker's messages on to the job masters, for as long as there is a worker.
@@ -313,7 +323,7 @@ impl Handler<Shutdown> for Dispatcher {
     fn handle(&mut self, _: Shutdown, _: &mut Self::Context) {
         guarded(&self.watch.recorder(), || {
             self.services.set_stopping();
-            for cell in self.services.jobs() {
+            for cell in self.services.jobs.live() {
                 cell.with_master(|master| master.addr().do_send(Suspend));
             }
         });

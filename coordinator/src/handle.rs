@@ -1,6 +1,6 @@
 //! The control plane as its users see it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc, time::Duration};
 
 use actix::{Handler, Message};
 use headwater_core::{
@@ -20,11 +20,12 @@ use crate::{
     },
     job::cell::JobCell,
     job_store::IdempotencyKey,
+    jobs::Glance,
     services::Services,
     supervisor::Child,
     view::{
-        Accepted, AttemptView, CheckpointView, ClusterOverview, ExceptionView, FeedPage, JobDetails,
-        JobEventView, JobSummary, RestartView, SlotTask, TriggerView,
+        Accepted, AttemptView, CheckpointView, ClusterOverview, DeleteView, ExceptionView, FeedPage,
+        JobDetails, JobEventView, JobSummary, RestartView, SlotTask, TriggerView,
     },
 };
 
@@ -77,6 +78,19 @@ pub enum DispatcherError {
         /// The job.
         job: JobId,
     },
+    /// What was submitted under the same key is not there any more.
+    #[error(
+        "what was submitted under the idempotency key `{key}` became job {job}, which has ended and was deleted or forgotten"
+    )]
+    JobGone {
+        /// The key.
+        key: String,
+        /// The job.
+        job: JobId,
+    },
+    /// Nothing can be done with the job any more.
+    #[error("job {0} is being deleted, and cannot be restarted")]
+    BeingDeleted(JobId),
     /// Actors may not be killed here.
     #[error("actors can only be killed on a server that was started with --chaos")]
     ChaosDisabled,
@@ -108,6 +122,9 @@ pub enum DispatcherError {
     Timeout(u64),
 }
 
+/// So many of the jobs that ended last are in an overview.
+const GLANCE_ENDED: usize = 100;
+
 /// A cheap, cloneable handle of the dispatcher.
 #[derive(Clone)]
 pub struct DispatcherHandle {
@@ -136,23 +153,14 @@ impl DispatcherHandle {
         self.ask(Submit { spec, key, by }).await?
     }
 
-    /// Starts to cancel a job.
-    pub async fn cancel(&self, job: JobId) -> Result<(), DispatcherError> {
-        self.cancel_by(job, None).await
-    }
-
-    /// Starts to cancel a job.
-    pub async fn cancel_by(&self, job: JobId, by: Option<String>) -> Result<(), DispatcherError> {
+    /// Starts to cancel a job; one that is cancelled already is as it should be.
+    pub async fn cancel(&self, job: JobId, by: Option<String>) -> Result<(), DispatcherError> {
+        self.cell(job).await?;
         self.ask(CancelJob { job, by }).await?
     }
 
     /// Kills an actor on purpose.
-    pub async fn kill_actor(&self, job: JobId, actor: &str) -> Result<(), DispatcherError> {
-        self.kill_actor_by(job, actor, None).await
-    }
-
-    /// Kills an actor on purpose.
-    pub async fn kill_actor_by(
+    pub async fn kill_actor(
         &self,
         job: JobId,
         actor: &str,
@@ -162,16 +170,37 @@ impl DispatcherHandle {
     }
 
     /// Restarts a running or failed job from its newest completed checkpoint; one that finished or was cancelled is
-    /// submitted again, and is another job.
-    pub async fn restart(&self, job: JobId, by: Option<String>) -> Result<RestartView, DispatcherError> {
+    /// submitted again, under a key if there is one, and is another job.
+    pub async fn restart(
+        &self,
+        job: JobId,
+        key: Option<IdempotencyKey>,
+        by: Option<String>,
+    ) -> Result<RestartView, DispatcherError> {
         self.cell(job).await?;
-        self.ask(RestartJob { job, by }).await?
+        self.ask(RestartJob { job, key, by }).await?
     }
 
-    /// Forgets a job that has ended, and removes all that is kept of it but its output.
-    pub async fn delete(&self, job: JobId, by: Option<String>) -> Result<(), DispatcherError> {
+    /// Deletes a job that has ended: removes all that is kept of it but its output. Once this has returned, it will be deleted
+    /// even if the process dies.
+    pub async fn delete(&self, job: JobId, by: Option<String>) -> Result<DeleteView, DispatcherError> {
         self.cell(job).await?;
-        self.ask(DeleteJob { job, by }).await?
+        self.ask(DeleteJob { job, by }).await??;
+        match timeout(deadlines::PROMPT, self.until_deleted(job)).await {
+            Ok(deleted) => deleted.map(|()| DeleteView { is_done: true }),
+            Err(_) => Ok(DeleteView { is_done: false }),
+        }
+    }
+
+    async fn until_deleted(&self, job: JobId) -> Result<(), DispatcherError> {
+        let mut changes = self.changes();
+        while let Some(cell) = self.services.job(job) {
+            if let Some(failure) = cell.deletion().and_then(|deletion| deletion.failure) {
+                return Err(StoreError(failure).into());
+            }
+            changes.changed().await.expect("the sender is in the services, which this handle holds");
+        }
+        Ok(())
     }
 
     /// Takes a checkpoint of a job now, unless one is under way.
@@ -194,7 +223,7 @@ impl DispatcherHandle {
     /// All jobs, newest first.
     pub async fn jobs(&self) -> Result<Vec<JobSummary>, DispatcherError> {
         self.are_jobs_adopted().await?;
-        Ok(self.services.jobs().iter().map(|cell| cell.summary()).collect())
+        Ok(self.services.jobs.all().iter().map(|cell| cell.summary()).collect())
     }
 
     /// One job.
@@ -236,7 +265,7 @@ impl DispatcherHandle {
     pub async fn slots(&self) -> Result<Vec<SlotTask>, DispatcherError> {
         self.are_jobs_adopted().await?;
         let slots = self.services.worker.slots();
-        Ok(self.services.jobs().iter().flat_map(|cell| cell.slots(slots)).collect())
+        Ok(self.services.jobs.live().iter().flat_map(|cell| cell.slots(slots)).collect())
     }
 
     /// Whether all stored jobs have been taken up and new ones are, too.
@@ -244,17 +273,26 @@ impl DispatcherHandle {
         self.services.is_adopted() && !self.services.is_stopping()
     }
 
-    /// The whole of it.
+    /// The whole of it at a glance: of jobs that have ended only the last. It is asked for at every change.
     pub async fn overview(&self) -> Result<ClusterOverview, DispatcherError> {
         self.are_jobs_adopted().await?;
-        let cells = self.services.jobs();
+        let Glance { live, ended, ended_by_status } = self.services.jobs.glance(GLANCE_ENDED);
         let slots_total = self.services.worker.slots();
-        let slots_used: BTreeSet<usize> =
-            cells.iter().flat_map(|cell| cell.slots_used(slots_total)).collect();
-        let jobs: Vec<JobSummary> = cells.iter().map(|cell| cell.summary()).collect();
+        let slots_used: BTreeSet<usize> = live.iter().flat_map(|cell| cell.slots_used(slots_total)).collect();
+        let live: Vec<JobSummary> = live.iter().map(|cell| cell.summary()).collect();
         let is_running = |state: ExecutionState| state.is_live();
-        let counts = jobs.iter().flat_map(|job| &job.tasks);
+        let counts = live.iter().flat_map(|job| &job.tasks);
         let tasks_running = counts.filter(|(state, _)| is_running(*state)).map(|(_, count)| count).sum();
+        let mut jobs_by_status = ended_by_status;
+        for job in &live {
+            match jobs_by_status.iter_mut().find(|(status, _)| *status == job.status) {
+                Some((_, count)) => *count += 1,
+                None => jobs_by_status.push((job.status, 1)),
+            }
+        }
+        let mut jobs = live;
+        jobs.extend(ended.iter().map(|cell| cell.summary()));
+        jobs.sort_by_key(|job| Reverse((job.submitted_at_ms, job.id)));
         Ok(ClusterOverview {
             started_at_ms: self.services.started_at_ms,
             slots_total,
@@ -262,6 +300,7 @@ impl DispatcherHandle {
             tasks_running,
             chaos: self.services.chaos,
             jobs,
+            jobs_by_status,
             unreadable_jobs: self.services.unreadable_jobs(),
         })
     }
@@ -298,7 +337,7 @@ impl DispatcherHandle {
             if let Err(error) = self.ask(Shutdown).await {
                 tracing::warn!(%error, "the dispatcher could not be told to stop");
             }
-            while self.services.jobs().iter().any(|cell| cell.with_master(|_| ()).is_some()) {
+            while self.services.jobs.live().iter().any(|cell| cell.with_master(|_| ()).is_some()) {
                 changes.changed().await.expect("the sender is in the services, which this handle holds");
             }
         };

@@ -114,7 +114,7 @@ pub(crate) async fn keep_saved(services: Arc<Services>) {
     loop {
         services.recorder.until_unsaved().await;
         sleep(SAVE_AFTER).await;
-        for cell in services.jobs() {
+        for cell in services.jobs.all() {
             // Nobody supervises this, and what goes wrong with one job must not end it for all.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| save(&services, &cell))) {
                 let message = panic_message(&*panic);

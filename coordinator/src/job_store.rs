@@ -2,10 +2,11 @@
 //!
 //! Keys: `job/<id>` holds a [`JobRecord`], written by the job's master alone once it was submitted;
 //! `next-checkpoint/<id>` holds the number of the job's next checkpoint, written by its checkpoint coordinator alone;
-//! `last-checkpoint/<id>` holds that of its newest completed one, so that it is missed if it is gone. What is under
-//! `history/` is in [`history_store`].
+//! `last-checkpoint/<id>` holds that of its newest completed one, so that it is missed if it is gone; `deletion/<id>` says that
+//! the job is being deleted. `submission/<key>` holds what was submitted under the key of a job that is gone, and `process`
+//! which process uses all this. What is under `history/` is in [`history_store`].
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use headwater_core::{
     codec,
@@ -16,7 +17,7 @@ use headwater_core::{
     store::{DurableStore, StoreError},
     time::TimestampMs,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{history_store, view::UnreadableJob};
 
@@ -24,6 +25,9 @@ const RECORD_VERSION: u16 = 3;
 /// The one before, which had no idempotency key.
 const OLD_RECORD_VERSION: u16 = 2;
 const RECORDS: &str = "job/";
+const DELETIONS: &str = "deletion/";
+const SUBMISSIONS: &str = "submission/";
+const PROCESS: &str = "process";
 
 /// A job as it is stored.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -55,6 +59,23 @@ pub struct IdempotencyKey {
     pub key: String,
     /// The hash of the request's body.
     pub body_hash: u64,
+}
+
+/// What was submitted under a key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredSubmission {
+    pub(crate) job: JobId,
+    pub(crate) body_hash: u64,
+    pub(crate) at_ms: TimestampMs,
+}
+
+/// One of the processes that used the job store, one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub(crate) struct Incarnation {
+    /// From 0.
+    pub(crate) number: u64,
+    /// About when it began: later than the one before, whatever the clock said.
+    pub(crate) began_ms: TimestampMs,
 }
 
 impl JobRecord {
@@ -109,43 +130,90 @@ impl JobStore {
         history_store::delete(&*self.0, job)?;
         self.0.delete(&record_key(job))?;
         self.0.delete(&last_checkpoint_key(job))?;
-        self.0.delete(&next_checkpoint_key(job))
+        self.0.delete(&next_checkpoint_key(job))?;
+        self.0.delete(&deletion_key(job))
+    }
+
+    /// Promises that a job is deleted, and says who wants it.
+    pub(crate) fn put_deletion(&self, job: JobId, by: Option<&str>) -> Result<(), StoreError> {
+        self.put_value(&deletion_key(job), &by)
+    }
+
+    /// The jobs that are to be deleted.
+    pub(crate) fn deletions(&self) -> Result<BTreeMap<JobId, Option<String>>, StoreError> {
+        let by_id = |(id, by): (String, Option<String>)| Some((id.parse().ok()?, by));
+        Ok(self.scan(DELETIONS)?.into_iter().filter_map(by_id).collect())
+    }
+
+    /// What was submitted under the keys of jobs that are gone.
+    pub(crate) fn submissions(&self) -> Result<Vec<(String, StoredSubmission)>, StoreError> {
+        self.scan(SUBMISSIONS)
+    }
+
+    pub(crate) fn put_submission(&self, key: &str, submission: &StoredSubmission) -> Result<(), StoreError> {
+        self.put_value(&format!("{SUBMISSIONS}{key}"), submission)
+    }
+
+    pub(crate) fn delete_submission(&self, key: &str) -> Result<(), StoreError> {
+        self.0.delete(&format!("{SUBMISSIONS}{key}"))
+    }
+
+    /// Counts a process that begins now.
+    pub(crate) fn begin_process(&self, now_ms: TimestampMs) -> Result<Incarnation, StoreError> {
+        let began = match self.value::<Incarnation>(PROCESS)? {
+            None => Incarnation { number: 0, began_ms: now_ms },
+            Some(last) => Incarnation { number: last.number + 1, began_ms: now_ms.max(last.began_ms + 1) },
+        };
+        self.put_value(PROCESS, &began)?;
+        Ok(began)
     }
 
     /// The number of the job's next checkpoint, as far as it was promised.
     pub(crate) fn next_checkpoint(&self, job: JobId) -> Result<CheckpointId, StoreError> {
-        Ok(self.checkpoint(&next_checkpoint_key(job))?.unwrap_or(CheckpointId::FIRST))
+        Ok(self.value(&next_checkpoint_key(job))?.unwrap_or(CheckpointId::FIRST))
     }
 
     pub(crate) fn put_next_checkpoint(&self, job: JobId, next: CheckpointId) -> Result<(), StoreError> {
-        self.put_checkpoint(&next_checkpoint_key(job), next)
+        self.put_value(&next_checkpoint_key(job), &next)
     }
 
     /// The newest checkpoint that is known to have been completed and was not given up as damaged for an older one.
     pub(crate) fn last_checkpoint(&self, job: JobId) -> Result<Option<CheckpointId>, StoreError> {
-        self.checkpoint(&last_checkpoint_key(job))
+        self.value(&last_checkpoint_key(job))
     }
 
     pub(crate) fn put_last_checkpoint(&self, job: JobId, last: CheckpointId) -> Result<(), StoreError> {
-        self.put_checkpoint(&last_checkpoint_key(job), last)
+        self.put_value(&last_checkpoint_key(job), &last)
     }
 
-    fn checkpoint(&self, key: &str) -> Result<Option<CheckpointId>, StoreError> {
-        let decode = |bytes: Vec<u8>| {
-            codec::decode(&bytes)
-                .map_err(|error| StoreError(format!("the number under `{key}` cannot be read: {error}")))
-        };
-        self.0.get(key)?.map(decode).transpose()
+    fn value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        self.0.get(key)?.map(|bytes| decode_value(key, &bytes)).transpose()
     }
 
-    fn put_checkpoint(&self, key: &str, checkpoint: CheckpointId) -> Result<(), StoreError> {
-        let bytes = codec::encode(&checkpoint).map_err(|error| StoreError(error.to_string()))?;
+    fn put_value(&self, key: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        let bytes = codec::encode(value).map_err(|error| StoreError(error.to_string()))?;
         self.0.put(key, &bytes)
+    }
+
+    /// All values below a prefix that can be read, by the rest of their keys.
+    fn scan<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<(String, T)>, StoreError> {
+        let mut values = Vec::new();
+        for (key, bytes) in self.0.scan(prefix)? {
+            match bytes.and_then(|bytes| decode_value(&key, &bytes)) {
+                Ok(value) => values.push((key[prefix.len()..].to_owned(), value)),
+                Err(error) => tracing::error!(%error, "a part of the job store is passed over"),
+            }
+        }
+        Ok(values)
     }
 }
 
 fn record_key(job: JobId) -> String {
     format!("{RECORDS}{job}")
+}
+
+fn deletion_key(job: JobId) -> String {
+    format!("{DELETIONS}{job}")
 }
 
 fn next_checkpoint_key(job: JobId) -> String {
@@ -154,6 +222,10 @@ fn next_checkpoint_key(job: JobId) -> String {
 
 fn last_checkpoint_key(job: JobId) -> String {
     format!("last-checkpoint/{job}")
+}
+
+fn decode_value<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    codec::decode(bytes).map_err(|error| StoreError(format!("what is under `{key}` cannot be read: {error}")))
 }
 
 fn decode_record(key: &str, bytes: &[u8]) -> Result<JobRecord, StoreError> {

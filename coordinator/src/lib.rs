@@ -15,9 +15,11 @@ pub mod handle;
 mod history_store;
 mod job;
 mod job_store;
+mod jobs;
 pub mod rates;
 mod recorder;
 mod services;
+mod submissions;
 mod supervisor;
 pub mod tap;
 pub mod view;
@@ -38,7 +40,7 @@ use crate::{
     services::Services,
     supervisor::{Notice, supervise},
 };
-pub use crate::{handle::DispatcherHandle, job_store::IdempotencyKey};
+pub use crate::{handle::DispatcherHandle, job_store::IdempotencyKey, jobs::RememberedJobs};
 
 /// What the control plane works with.
 pub struct CoordinatorConfig {
@@ -54,11 +56,14 @@ pub struct CoordinatorConfig {
     pub clock: Arc<dyn Clock>,
     /// Whether actors may be killed on purpose.
     pub chaos: bool,
+    /// What is remembered of jobs that have ended.
+    pub remembered_jobs: RememberedJobs,
 }
 
 /// Starts the control plane on the current Arbiter and brings back every job in the store that had not ended.
 /// `events` is what the worker says.
 pub fn start(config: CoordinatorConfig, events: UnboundedReceiver<FromWorker>) -> DispatcherHandle {
+    let do_expire = config.remembered_jobs.for_ms.is_some();
     let services = Arc::new(Services::new(config));
     let for_dispatcher = Arc::clone(&services);
     let dispatcher = supervise(
@@ -75,6 +80,9 @@ pub fn start(config: CoordinatorConfig, events: UnboundedReceiver<FromWorker>) -
         },
     );
     actix::spawn(history_store::keep_saved(Arc::clone(&services)));
+    if do_expire {
+        actix::spawn(job::ending::forget_old(Arc::clone(&services)));
+    }
     let dispatcher = Arc::new(dispatcher);
     let alive = Arc::clone(&dispatcher);
     let pump = dispatcher::pump(Arc::clone(&services), events);

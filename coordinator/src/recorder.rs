@@ -2,16 +2,18 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use headwater_core::{
     ids::JobId,
+    store::StoreError,
     time::{Clock, TimestampMs},
 };
 use tokio::sync::Notify;
 
 use crate::{
+    job_store::{Incarnation, JobStore},
     supervisor::lock,
     view::{FeedEvent, FeedPage, JobEventView},
 };
@@ -21,8 +23,8 @@ const FEED_MAX: usize = 1_000;
 
 pub(crate) struct Recorder {
     clock: Arc<dyn Clock>,
-    /// When the process began, which tells its feed from that of another.
-    started_at_ms: TimestampMs,
+    /// Tells this process's events from those of others; known as soon as there can be any.
+    incarnation: OnceLock<Incarnation>,
     feed: Mutex<Feed>,
     unsaved: Notify,
 }
@@ -35,8 +37,20 @@ struct Feed {
 
 impl Recorder {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let started_at_ms = clock.now_ms();
-        Self { clock, started_at_ms, feed: Mutex::default(), unsaved: Notify::new() }
+        Self { clock, incarnation: OnceLock::new(), feed: Mutex::default(), unsaved: Notify::new() }
+    }
+
+    /// Counts this process among those that used the job store, once.
+    pub(crate) fn begin(&self, store: &JobStore) -> Result<(), StoreError> {
+        if self.incarnation.get().is_none() {
+            let began = store.begin_process(self.now_ms())?;
+            self.incarnation.get_or_init(|| began);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation.get().copied().unwrap_or_default()
     }
 
     pub(crate) fn now_ms(&self) -> TimestampMs {
@@ -59,7 +73,7 @@ impl Recorder {
         let events: Vec<FeedEvent> =
             feed.newest.iter().filter(|event| event.number > number).cloned().collect();
         let missed = feed.recorded.saturating_sub(number).saturating_sub(events.len() as u64);
-        FeedPage { process: self.started_at_ms, newest: feed.recorded, missed, events }
+        FeedPage { process: self.incarnation().began_ms, newest: feed.recorded, missed, events }
     }
 
     /// Some job's history differs from what is stored.

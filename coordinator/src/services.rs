@@ -1,18 +1,15 @@
 //! What every actor of the control plane works with.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 
 use headwater_core::{
     gateway::WorkerGateway,
     ids::JobId,
     job::ProgramCatalog,
-    store::CheckpointStore,
+    store::{CheckpointStore, StoreError},
     time::{Clock, TimestampMs},
 };
 use tokio::{
@@ -21,12 +18,9 @@ use tokio::{
 };
 
 use crate::{
-    CoordinatorConfig, checkpoint::lifecycle::Moment, job::cell::JobCell, job_store::JobStore,
-    recorder::Recorder, supervisor::lock, tap::Taps, view::UnreadableJob,
+    CoordinatorConfig, checkpoint::lifecycle::Moment, job::cell::JobCell, job_store::JobStore, jobs::Jobs,
+    recorder::Recorder, submissions::Submissions, supervisor::lock, tap::Taps, view::UnreadableJob,
 };
-
-/// Ended jobs that are kept as history.
-const ENDED_JOBS_MAX: usize = 200;
 
 pub(crate) struct Services {
     pub(crate) store: JobStore,
@@ -42,7 +36,8 @@ pub(crate) struct Services {
     is_adopted: watch::Sender<bool>,
     is_stopping: AtomicBool,
     origin: Instant,
-    jobs: Mutex<BTreeMap<JobId, Arc<JobCell>>>,
+    pub(crate) jobs: Jobs,
+    pub(crate) submissions: Submissions,
     unreadable_jobs: Mutex<Vec<UnreadableJob>>,
 }
 
@@ -62,7 +57,8 @@ impl Services {
             is_adopted: watch::Sender::new(false),
             is_stopping: AtomicBool::new(false),
             origin: Instant::now(),
-            jobs: Mutex::default(),
+            jobs: Jobs::new(config.remembered_jobs),
+            submissions: Submissions::default(),
             unreadable_jobs: Mutex::default(),
         }
     }
@@ -108,14 +104,7 @@ impl Services {
     }
 
     pub(crate) fn job(&self, job: JobId) -> Option<Arc<JobCell>> {
-        lock(&self.jobs).get(&job).cloned()
-    }
-
-    /// All jobs, newest first.
-    pub(crate) fn jobs(&self) -> Vec<Arc<JobCell>> {
-        let mut cells: Vec<_> = lock(&self.jobs).values().cloned().collect();
-        cells.sort_by_key(|cell| std::cmp::Reverse((cell.submitted_at_ms, cell.id)));
-        cells
+        self.jobs.get(job)
     }
 
     /// Jobs that are stored but cannot be read.
@@ -127,31 +116,19 @@ impl Services {
         *lock(&self.unreadable_jobs) = jobs;
     }
 
-    pub(crate) fn add_job(&self, cell: Arc<JobCell>) {
-        lock(&self.jobs).insert(cell.id, cell);
-        self.has_changed();
-    }
-
-    /// Takes a job out, for the caller to remove what is kept of it.
-    pub(crate) fn take_job(&self, job: JobId) {
-        lock(&self.jobs).remove(&job);
-        self.has_changed();
-    }
-
-    /// Takes the oldest ended jobs out, as far as there are too many, for the caller to remove what is kept of them.
-    pub(crate) fn take_superfluous_jobs(&self) -> Vec<Arc<JobCell>> {
-        let mut ended: Vec<_> = self
-            .jobs()
-            .into_iter()
-            .filter_map(|cell| Some((cell.summary().ended_at_ms?, cell)))
-            .filter(|(_, cell)| cell.status().is_terminal())
-            .collect();
-        ended.sort_by_key(|(ended_at_ms, _)| std::cmp::Reverse(*ended_at_ms));
-        let superfluous: Vec<_> = ended.into_iter().skip(ENDED_JOBS_MAX).map(|(_, cell)| cell).collect();
-        let mut jobs = lock(&self.jobs);
-        for cell in &superfluous {
-            jobs.remove(&cell.id);
+    pub(crate) fn add_job(&self, cell: &Arc<JobCell>) {
+        if let Some(key) = cell.idempotency() {
+            self.submissions.add(&key, cell.id, cell.submitted_at_ms);
         }
-        superfluous
+        self.jobs.put(cell);
+        self.has_changed();
+    }
+
+    /// Removes all that is stored of a job, but for its checkpoints, which must be gone. What was submitted under its key stays known.
+    pub(crate) fn delete_stored(&self, cell: &JobCell) -> Result<(), StoreError> {
+        if let Some(key) = cell.idempotency() {
+            self.submissions.outlive(&self.store, &key, self.clock.now_ms())?;
+        }
+        self.store.delete(cell.id)
     }
 }

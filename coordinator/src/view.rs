@@ -1,5 +1,6 @@
 //! What the control plane shows of itself: plain values, read by REST and the page.
 
+mod deletion;
 mod failure;
 mod subtask;
 
@@ -16,6 +17,7 @@ use headwater_core::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    deletion::{DeleteView, DeletionView},
     failure::{ExceptionView, RecoveryView},
     subtask::{Recent, SubtaskView},
 };
@@ -33,8 +35,10 @@ pub struct ClusterOverview {
     pub tasks_running: usize,
     /// Whether actors may be killed on purpose.
     pub chaos: bool,
-    /// All jobs, newest first.
+    /// All jobs that have not ended, and those that ended last, newest first.
     pub jobs: Vec<JobSummary>,
+    /// How many jobs are in each state that any job is in, of all.
+    pub jobs_by_status: Vec<(JobStatus, usize)>,
     /// Jobs that are in the job store but cannot be read.
     pub unreadable_jobs: Vec<UnreadableJob>,
 }
@@ -71,6 +75,8 @@ pub struct JobSummary {
     pub tasks: Vec<(ExecutionState, usize)>,
     /// The root cause, if it failed.
     pub failure: Option<String>,
+    /// Its deletion, if that was asked for.
+    pub deletion: Option<DeletionView>,
 }
 
 /// Everything about a job.
@@ -267,6 +273,10 @@ pub enum JobEventKind {
     ActorKilled,
     /// It was deleted.
     Deleted,
+    /// It was to be deleted.
+    DeleteRequested,
+    /// It could not be deleted.
+    DeleteFailed,
 }
 
 impl JobEventKind {
@@ -284,6 +294,8 @@ impl JobEventKind {
             Self::RestartRequested => "restart-requested",
             Self::ActorKilled => "actor-killed",
             Self::Deleted => "deleted",
+            Self::DeleteRequested => "delete-requested",
+            Self::DeleteFailed => "delete-failed",
         }
     }
 }
@@ -291,7 +303,8 @@ impl JobEventKind {
 /// Something that happened to a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobEventView {
-    /// Its number within the job, from 1.
+    /// Its number within the job, from 1. It goes up; with each process that takes the job over it begins anew, at a higher number
+    /// than any before.
     pub id: u64,
     /// When it happened.
     pub at_ms: TimestampMs,
@@ -331,7 +344,7 @@ pub struct FeedEvent {
 /// Events after a certain one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedPage {
-    /// When the process began that numbers them.
+    /// Tells the process that numbers them from others: about when it began.
     pub process: TimestampMs,
     /// The number of the newest event.
     pub newest: u64,

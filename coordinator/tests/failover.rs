@@ -88,7 +88,7 @@ fn a_killed_job_master_is_rebuilt_and_restarts_its_tasks_from_the_last_completed
         let job = process.submit(SHUFFLE).await;
         let completed = process.next_completed(job).await;
         let old = process.worker.live();
-        process.handle.kill_actor(job, "job-master").await.unwrap();
+        process.handle.kill_actor(job, "job-master", None).await.unwrap();
         process
             .until("the job has restarted", async || process.details(job).await.summary.restarts == 1)
             .await;
@@ -115,7 +115,7 @@ fn a_killed_checkpoint_coordinator_is_rebuilt_without_touching_the_tasks() {
         let tasks = process.worker.live();
         process.worker.behave(|behaviour| behaviour.is_mute = true);
         process.until("one more is triggered", async || process.worker.triggered().len() == 2).await;
-        process.handle.kill_actor(job, "checkpoint-coordinator").await.unwrap();
+        process.handle.kill_actor(job, "checkpoint-coordinator", None).await.unwrap();
         process.until("it is aborted", async || !process.failed_checkpoints(job).await.is_empty()).await;
         let aborted = process.failed_checkpoints(job).await.remove(0);
         assert_eq!(aborted.id, completed.next());
@@ -141,7 +141,7 @@ fn a_checkpoint_that_became_durable_as_its_coordinator_died_is_still_told_to_the
         let job = process.submit(SHUFFLE).await;
         process.world.checkpoints.is_hanging.store(true, Ordering::SeqCst);
         process.until("one is durable", async || !process.world.checkpoints.of(job).is_empty()).await;
-        process.handle.kill_actor(job, "checkpoint-coordinator").await.unwrap();
+        process.handle.kill_actor(job, "checkpoint-coordinator", None).await.unwrap();
         let is_rebuilt = async || process.details(job).await.actors[1].restarts == 1;
         process.until("the coordinator is rebuilt", is_rebuilt).await;
         assert_eq!(process.worker.completions(), []);
@@ -160,7 +160,7 @@ fn a_coordinator_that_dies_over_and_over_fails_the_job() {
         process
             .until("the job fails", async || {
                 // Once the job has ended there is nobody left to kill.
-                let _ = process.handle.kill_actor(job, actor).await;
+                let _ = process.handle.kill_actor(job, actor, None).await;
                 process.status(job).await == JobStatus::Failed
             })
             .await;
@@ -310,7 +310,7 @@ fn tasks_that_do_not_answer_are_fenced_and_the_job_goes_on() {
 fn a_killed_task_is_restarted_and_shown_as_killed() {
     World::default().run(async |process| {
         let job = process.submit(REGIONS).await;
-        process.handle.kill_actor(job, "v1-1").await.unwrap();
+        process.handle.kill_actor(job, "v1-1", None).await.unwrap();
         process
             .until("the job has restarted", async || process.details(job).await.summary.restarts == 1)
             .await;

@@ -33,7 +33,7 @@ fn a_job_runs_takes_checkpoints_and_is_cancelled() {
         assert!(details.actors.iter().all(|actor| actor.state == "RUNNING"), "{:#?}", details.actors);
         assert_eq!(process.handle.overview().await.unwrap().slots_used, 2);
 
-        process.handle.cancel(job).await.unwrap();
+        process.handle.cancel(job, None).await.unwrap();
         let summary = process.handle.wait_for_end(job).await.unwrap();
         assert_eq!(summary.status, JobStatus::Canceled);
         assert_eq!(summary.tasks, [(ExecutionState::Canceled, 4)]);
@@ -41,8 +41,8 @@ fn a_job_runs_takes_checkpoints_and_is_cancelled() {
             .until("its checkpoints are removed", async || process.world.checkpoints.of(job).is_empty())
             .await;
         assert_eq!(process.worker.releases(), [true]);
-        let again = process.handle.cancel(job).await;
-        assert_eq!(again, Err(DispatcherError::NotCancellable { job, status: JobStatus::Canceled }));
+        let again = process.handle.cancel(job, None).await;
+        assert_eq!(again, Ok(()), "who has not heard the answer may ask again");
     });
 }
 
@@ -56,6 +56,8 @@ fn a_bounded_job_finishes_only_after_its_final_checkpoint_was_committed() {
         let summary = process.handle.wait_for_end(job).await.unwrap();
         assert_eq!(summary.status, JobStatus::Finished);
         assert_eq!(summary.tasks, [(ExecutionState::Finished, 4)]);
+        let late = process.handle.cancel(job, None).await;
+        assert_eq!(late, Err(DispatcherError::NotCancellable { job, status: JobStatus::Finished }));
         assert_eq!(process.worker.completions().len(), 1);
         assert!(process.worker.completions()[0].1, "the only checkpoint is final");
         process
@@ -163,7 +165,7 @@ fn a_job_whose_cancelling_a_crash_interrupted_ends_as_canceled() {
     let job = world.run(async |process| {
         let job = process.submit(SHUFFLE).await;
         process.worker.behave(|behaviour| behaviour.is_deaf = true);
-        process.handle.cancel(job).await.unwrap();
+        process.handle.cancel(job, None).await.unwrap();
         assert_eq!(process.status(job).await, JobStatus::Cancelling);
         job
     });
@@ -197,7 +199,7 @@ fn cancelling_goes_on_without_tasks_that_do_not_answer() {
     World::default().run(async |process| {
         let job = process.submit(SHUFFLE).await;
         process.worker.behave(|behaviour| behaviour.is_deaf = true);
-        process.handle.cancel(job).await.unwrap();
+        process.handle.cancel(job, None).await.unwrap();
         process.worker.fail(subtask(0, 0), "dies while it is cancelled");
         assert_eq!(process.handle.wait_for_end(job).await.unwrap().status, JobStatus::Canceled);
     });
@@ -209,9 +211,10 @@ fn what_is_not_known_is_refused_by_name() {
         let unknown = process.handle.submit(spec("nonsense")).await;
         assert!(matches!(unknown, Err(DispatcherError::Plan(PlanError::UnknownProgram { .. }))));
         let job = JobId::random();
-        assert_eq!(process.handle.cancel(job).await, Err(DispatcherError::UnknownJob(job.to_string())));
+        assert_eq!(process.handle.cancel(job, None).await, Err(DispatcherError::UnknownJob(job.to_string())));
         let job = process.submit(SHUFFLE).await;
-        let Err(DispatcherError::UnknownActor { known, .. }) = process.handle.kill_actor(job, "v9-9").await
+        let Err(DispatcherError::UnknownActor { known, .. }) =
+            process.handle.kill_actor(job, "v9-9", None).await
         else {
             panic!("expected v9-9 to be unknown");
         };

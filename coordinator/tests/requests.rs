@@ -4,13 +4,16 @@
 
 mod common;
 
-use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{
+    sync::atomic::Ordering::{self, SeqCst},
+    time::Duration,
+};
 
 use common::{Process, SHUFFLE, World, spec, subtask};
 use headwater_coordinator::{
-    IdempotencyKey,
+    IdempotencyKey, RememberedJobs,
     handle::DispatcherError,
-    view::{CheckpointStatus, JobEventKind},
+    view::{CheckpointStatus, DeleteView, JobEventKind, JobEventView},
 };
 use headwater_core::{
     execution::ExecutionState,
@@ -18,6 +21,7 @@ use headwater_core::{
     ids::JobId,
     job::{JobSpec, JobStatus},
     options::RestartOptions,
+    store::StoreError,
 };
 use tokio::time::sleep;
 
@@ -47,7 +51,7 @@ fn a_failed_job_is_restarted_from_its_newest_checkpoint_in_this_process_and_the_
     let job = world.run(async |process| {
         let job = failed(&process).await;
         let newest = *process.world.checkpoints.of(job).last().unwrap();
-        let restarted = process.handle.restart(job, Some("ada".to_owned())).await.unwrap();
+        let restarted = process.handle.restart(job, None, Some("ada".to_owned())).await.unwrap();
         assert_eq!((restarted.job, restarted.checkpoint), (job, Some(newest)));
         process.until_status(job, JobStatus::Running).await;
         let summary = process.details(job).await.summary;
@@ -65,7 +69,7 @@ fn a_failed_job_is_restarted_from_its_newest_checkpoint_in_this_process_and_the_
     world.run(async |process| {
         assert_eq!(process.status(job).await, JobStatus::Failed);
         let newest = *process.world.checkpoints.of(job).last().unwrap();
-        process.handle.restart(job, None).await.unwrap();
+        process.handle.restart(job, None, None).await.unwrap();
         process.until_status(job, JobStatus::Running).await;
         let deployed = process.worker.deployments().last().unwrap().clone();
         assert!(deployed.iter().all(|task| task.restore.as_ref().unwrap().checkpoint == newest));
@@ -118,7 +122,7 @@ fn a_running_job_is_restarted_without_counting_as_a_failure() {
     World::default().run(async |process| {
         let job = process.handle.submit(fragile()).await.unwrap();
         let checkpoint = process.next_completed(job).await;
-        let restarted = process.handle.restart(job, None).await.unwrap();
+        let restarted = process.handle.restart(job, None, None).await.unwrap();
         assert_eq!((restarted.job, restarted.checkpoint), (job, Some(checkpoint)));
         process
             .until("the job has restarted", async || process.details(job).await.summary.restarts == 1)
@@ -139,9 +143,9 @@ fn a_running_job_is_restarted_without_counting_as_a_failure() {
 fn a_cancelled_job_is_submitted_again_as_another_one() {
     World::default().run(async |process| {
         let job = process.submit(SHUFFLE).await;
-        process.handle.cancel(job).await.unwrap();
+        process.handle.cancel(job, None).await.unwrap();
         process.handle.wait_for_end(job).await.unwrap();
-        let restarted = process.handle.restart(job, None).await.unwrap();
+        let restarted = process.handle.restart(job, None, None).await.unwrap();
         assert_ne!(restarted.job, job);
         assert_eq!(restarted.checkpoint, None);
         process.until_status(restarted.job, JobStatus::Running).await;
@@ -156,7 +160,7 @@ fn only_an_ended_job_can_be_deleted_and_nothing_of_it_comes_back() {
         let job = process.submit(SHUFFLE).await;
         let refused = process.handle.delete(job, None).await;
         assert_eq!(refused, Err(DispatcherError::NotEnded { job, status: JobStatus::Running }));
-        process.handle.cancel(job).await.unwrap();
+        process.handle.cancel(job, None).await.unwrap();
         process.handle.wait_for_end(job).await.unwrap();
         process.handle.delete(job, None).await.unwrap();
         assert_eq!(process.handle.job(job).await, Err(DispatcherError::UnknownJob(job.to_string())));
@@ -173,7 +177,143 @@ fn only_an_ended_job_can_be_deleted_and_nothing_of_it_comes_back() {
         assert_eq!(process.handle.jobs().await.unwrap(), []);
         assert_eq!(process.handle.delete(job, None).await, Err(DispatcherError::UnknownJob(job.to_string())));
     });
-    assert_eq!(world.store.keys(), Vec::<String>::new());
+    assert_eq!(world.store.keys(), ["process"]);
+}
+
+#[test]
+fn a_long_deletion_goes_on_after_its_answer_and_after_its_process() {
+    let world = World::default();
+    let is_slow = |is_slow| world.checkpoints.is_slow_to_delete.store(is_slow, Ordering::SeqCst);
+    let job = world.run(async |process| {
+        let job = failed(&process).await;
+        is_slow(true);
+        let by = Some("ada".to_owned());
+        assert_eq!(process.handle.delete(job, by).await, Ok(DeleteView { is_done: false }));
+        assert_eq!(process.handle.delete(job, None).await, Ok(DeleteView { is_done: false }));
+        let deletion = process.details(job).await.summary.deletion.unwrap();
+        assert_eq!(deletion.failure, None);
+        let restarted = process.handle.restart(job, None, None).await;
+        assert_eq!(restarted, Err(DispatcherError::BeingDeleted(job)));
+        let requested = [JobEventKind::DeleteRequested];
+        assert!(kinds(&process, job).await.ends_with(&requested), "it was asked for once");
+        job
+    });
+    world.run(async |process| {
+        assert!(process.details(job).await.summary.deletion.is_some());
+        is_slow(false);
+        process.until("the job is gone", async || process.handle.job(job).await.is_err()).await;
+        let told = process.handle.told_since(0).events.pop().unwrap();
+        assert_eq!((told.event.kind, told.event.by.as_deref()), (JobEventKind::Deleted, Some("ada")));
+    });
+    assert_eq!(world.checkpoints.of(job), []);
+    assert_eq!(world.store.keys(), ["process"]);
+}
+
+#[test]
+fn a_deletion_that_fails_says_so_and_can_be_asked_for_again() {
+    World::default().run(async |process| {
+        let job = failed(&process).await;
+        let refuse = |is| process.world.checkpoints.is_refusing_to_delete.store(is, Ordering::SeqCst);
+        refuse(true);
+        let refused = process.handle.delete(job, None).await;
+        assert_eq!(refused, Err(DispatcherError::Store(StoreError("disk gone".to_owned()))));
+        let deletion = process.details(job).await.summary.deletion.unwrap();
+        assert_eq!(deletion.failure.as_deref(), Some("disk gone"));
+        assert!(kinds(&process, job).await.contains(&JobEventKind::DeleteFailed));
+        refuse(false);
+        assert_eq!(process.handle.delete(job, None).await, Ok(DeleteView { is_done: true }));
+        assert_eq!(process.handle.job(job).await, Err(DispatcherError::UnknownJob(job.to_string())));
+    });
+}
+
+#[test]
+fn of_a_cancel_and_a_restart_at_once_the_later_one_is_refused() {
+    World::default().run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        process.worker.behave(|behaviour| behaviour.is_deaf = true);
+        let cancel = process.handle.cancel(job, None);
+        let (cancelled, restarted) = tokio::join!(cancel, process.handle.restart(job, None, None));
+        assert_eq!(cancelled, Ok(()));
+        let status = JobStatus::Cancelling;
+        assert_eq!(restarted, Err(DispatcherError::NotRestartable { job, status }));
+        assert!(!kinds(&process, job).await.contains(&JobEventKind::RestartRequested));
+        assert_eq!(process.handle.cancel(job, None).await, Ok(()), "that is what happens anyway");
+        let requests = kinds(&process, job).await;
+        let cancels = requests.iter().filter(|kind| **kind == JobEventKind::CancelRequested);
+        assert_eq!(cancels.count(), 1);
+        assert_eq!(process.handle.wait_for_end(job).await.unwrap().status, JobStatus::Canceled);
+    });
+}
+
+#[test]
+fn a_checkpoint_that_was_asked_for_is_found_after_its_process_was_killed() {
+    let world = World::default();
+    let (job, checkpoint) = world.run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        process.next_completed(job).await;
+        process.worker.behave(|behaviour| behaviour.is_mute = true);
+        let triggered = async || process.handle.trigger_checkpoint(job, None).await;
+        process.until("one can be taken", async || triggered().await.is_ok()).await;
+        (job, triggered().await.unwrap().checkpoint)
+    });
+    world.run(async |process| {
+        process.until_status(job, JobStatus::Running).await;
+        process.next_completed(job).await;
+        let view = process.checkpoint(job, checkpoint).await;
+        assert!(matches!(view.status, CheckpointStatus::Failed(_)), "{view:#?}");
+        assert_eq!(view.duration_us, None, "nobody knows");
+    });
+}
+
+#[test]
+fn no_number_of_an_event_is_that_of_another_whatever_was_not_saved() {
+    let world = World::default();
+    let mut seen: Vec<JobEventView> = Vec::new();
+    let mut processes = Vec::new();
+    let job = world.run(async |process| process.submit(SHUFFLE).await);
+    for _ in 0..3 {
+        // Killed before anything is saved.
+        world.run(async |process| {
+            process.until_status(job, JobStatus::Running).await;
+            for event in process.handle.events(job).await.unwrap() {
+                match seen.iter().find(|known| known.id == event.id) {
+                    Some(known) => assert_eq!(*known, event),
+                    None => seen.push(event),
+                }
+            }
+            assert!(seen.is_sorted_by_key(|event| event.id), "{seen:#?}");
+            processes.push(process.handle.told_since(0).process);
+        });
+    }
+    assert!(seen.len() > 3 && processes.is_sorted_by(|one, next| one < next), "{processes:?}");
+}
+
+#[test]
+fn so_many_jobs_are_remembered_and_so_long() {
+    let remembered_jobs = RememberedJobs { max: 120, for_ms: Some(3_600_000) };
+    let world = World { remembered_jobs, ..World::default() };
+    let key = || Some(IdempotencyKey { key: "the first".to_owned(), body_hash: 1 });
+    world.run(async |process| {
+        let first = process.handle.submit_once(spec(SHUFFLE), key(), None).await.unwrap().job;
+        let mut last = first;
+        for _ in 0..125 {
+            process.handle.cancel(last, None).await.unwrap();
+            process.handle.wait_for_end(last).await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+            last = process.submit(SHUFFLE).await;
+        }
+        assert_eq!(process.handle.jobs().await.unwrap().len(), 121);
+        assert_eq!(process.handle.job(first).await, Err(DispatcherError::UnknownJob(first.to_string())));
+        let overview = process.handle.overview().await.unwrap();
+        assert_eq!((overview.jobs.len(), overview.jobs[0].id), (101, last), "a glance is bounded");
+        assert_eq!(overview.jobs_by_status, [(JobStatus::Canceled, 120), (JobStatus::Running, 1)]);
+        let again = process.handle.submit_once(spec(SHUFFLE), key(), None).await;
+        assert_eq!(again, Err(DispatcherError::JobGone { key: "the first".to_owned(), job: first }));
+        let remembered = async || process.handle.jobs().await.unwrap().len();
+        sleep(Duration::from_secs(3_600)).await;
+        process.until("those that ended are forgotten", async || remembered().await == 1).await;
+        process.until_status(last, JobStatus::Running).await;
+    });
 }
 
 #[test]
@@ -196,7 +336,7 @@ fn a_checkpoint_is_taken_when_it_is_asked_for() {
         let again = triggered().await.unwrap();
         assert_eq!((again.checkpoint.0, again.was_under_way), (2, false));
         assert!(kinds(&process, job).await.contains(&JobEventKind::CheckpointTriggered));
-        process.handle.cancel(job).await.unwrap();
+        process.handle.cancel(job, None).await.unwrap();
         process.handle.wait_for_end(job).await.unwrap();
         let late = triggered().await;
         assert_eq!(late, Err(DispatcherError::NotRunning { job, status: JobStatus::Canceled }));
@@ -265,13 +405,50 @@ fn the_same_key_with_the_same_body_is_the_same_job_for_a_day_whatever_dies() {
 }
 
 #[test]
+fn what_was_submitted_does_not_run_twice_because_it_was_deleted() {
+    let world = World::default();
+    let key = |body_hash| Some(IdempotencyKey { key: "order-66".to_owned(), body_hash });
+    let gone = |job| Err(DispatcherError::JobGone { key: "order-66".to_owned(), job });
+    let job = world.run(async |process| {
+        let job = process.handle.submit_once(spec(SHUFFLE), key(1), None).await.unwrap().job;
+        process.handle.cancel(job, None).await.unwrap();
+        process.handle.wait_for_end(job).await.unwrap();
+        process.handle.delete(job, None).await.unwrap();
+        assert_eq!(process.handle.submit_once(spec(SHUFFLE), key(1), None).await, gone(job));
+        job
+    });
+    world.run(async |process| {
+        assert_eq!(process.handle.submit_once(spec(SHUFFLE), key(1), None).await, gone(job));
+        let other = process.handle.submit_once(spec(SHUFFLE), key(2), None).await;
+        assert_eq!(other, Err(DispatcherError::IdempotencyKeyReused { key: "order-66".to_owned(), job }));
+        assert_eq!(process.handle.jobs().await.unwrap(), []);
+        sleep(Duration::from_secs(24 * 60 * 60)).await;
+        let later = process.handle.submit_once(spec(SHUFFLE), key(1), None).await.unwrap();
+        assert!(!later.is_replay);
+    });
+}
+
+#[test]
+fn a_job_that_is_submitted_again_under_a_key_is_submitted_once() {
+    World::default().run(async |process| {
+        let job = process.submit(SHUFFLE).await;
+        process.handle.cancel(job, None).await.unwrap();
+        process.handle.wait_for_end(job).await.unwrap();
+        let key = || Some(IdempotencyKey { key: "again".to_owned(), body_hash: 5 });
+        let first = process.handle.restart(job, key(), None).await.unwrap();
+        assert_eq!(process.handle.restart(job, key(), None).await, Ok(first));
+        assert_eq!(process.handle.jobs().await.unwrap().len(), 2);
+    });
+}
+
+#[test]
 fn those_who_follow_miss_nothing_that_is_still_known_and_learn_what_they_have_missed() {
     World::default().run(async |process| {
         let job = process.submit(SHUFFLE).await;
         let page = process.handle.told_since(0);
         assert_eq!((page.missed, page.events[0].job, page.events[0].number), (0, job, 1));
         for _ in 0..300 {
-            process.handle.restart(job, None).await.unwrap();
+            process.handle.restart(job, None, None).await.unwrap();
             process.until_status(job, JobStatus::Running).await;
         }
         let later = process.handle.told_since(page.newest);

@@ -109,6 +109,7 @@ fn every_ended_checkpoint_and_recovery_becomes_one_span() {
         restarts: 0,
         tasks: Vec::new(),
         failure: None,
+        deletion: None,
     };
     let checkpoint = |id, status| CheckpointView {
         id: CheckpointId(id),

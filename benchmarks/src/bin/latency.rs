@@ -174,7 +174,7 @@ fn run_cell(options: &Options, cell: Cell) -> anyhow::Result<Latencies> {
         let job = server.dispatcher.submit(spec_of(&PROGRAM, args, job_options)).await?;
         let typed = tokio::task::spawn_blocking(move || type_lines(&listener, &arrivals, cell, lines));
         let latencies = typed.await??;
-        server.dispatcher.cancel(job).await?;
+        server.dispatcher.cancel(job, None).await?;
         server.dispatcher.wait_for_end(job).await?;
         Ok(latencies)
     })

@@ -169,7 +169,7 @@ fn run_cell(options: &Options, state_mb: u64) -> anyhow::Result<()> {
             recoveries.state_bytes = next_checkpoint(server, job).await?;
             recover(server, job, kill % options.parallelism, &mut recoveries).await?;
         }
-        server.dispatcher.cancel(job).await?;
+        server.dispatcher.cancel(job, None).await?;
         server.dispatcher.wait_for_end(job).await?;
         Ok(recoveries)
     })?;
@@ -227,7 +227,7 @@ async fn recover(server: &Server, job: JobId, index: u32, recoveries: &mut Recov
     let failures = server.dispatcher.exceptions(job).await?.len();
     FIRST_RESULTS.lock().unwrap_or_else(PoisonError::into_inner).clear();
     let killed = Instant::now();
-    server.dispatcher.kill_actor(job, &actor).await?;
+    server.dispatcher.kill_actor(job, &actor, None).await?;
     let (running_us, first_record_us) = wait_for(server, "the recovery", RECOVERY_DEADLINE, async || {
         let details = server.dispatcher.job(job).await?;
         check_alive(details.summary.status, details.summary.failure.as_deref())?;

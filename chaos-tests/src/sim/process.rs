@@ -179,6 +179,7 @@ fn begin(
         catalog: world.programs.clone(),
         clock: Arc::new(world.clock.clone()),
         chaos: true,
+        remembered_jobs: Default::default(),
     };
     Ok((headwater::coordinator::start(config, events), worker))
 }
@@ -238,7 +239,7 @@ impl Process<'_> {
             Act::Cancel => {
                 let mut was_cancelled = false;
                 for job in self.jobs().await {
-                    let result = self.handle.cancel(job).await;
+                    let result = self.handle.cancel(job, None).await;
                     self.world.trace.note(format_args!("cancel: {result:?}"));
                     was_cancelled |= result.is_ok();
                 }
@@ -262,7 +263,7 @@ impl Process<'_> {
     async fn kill_control(&self, actor: &str) -> bool {
         let mut was_killed = false;
         for job in self.jobs().await {
-            let result = self.handle.kill_actor(job, actor).await;
+            let result = self.handle.kill_actor(job, actor, None).await;
             self.world.trace.note(format_args!("kill {actor}: {result:?}"));
             was_killed |= result.is_ok();
         }

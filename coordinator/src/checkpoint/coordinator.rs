@@ -55,6 +55,8 @@ pub(crate) struct CheckpointCoordinator {
     options: CheckpointOptions,
     watch: DeathWatch,
     lifecycle: Option<Lifecycle>,
+    /// The checkpoint that is shown as under way.
+    shown: Option<CheckpointId>,
     trigger_timer: Option<SpawnHandle>,
     timeout_timer: Option<SpawnHandle>,
 }
@@ -76,6 +78,7 @@ impl CheckpointCoordinator {
             options,
             watch,
             lifecycle: None,
+            shown: None,
             trigger_timer: None,
             timeout_timer: None,
         }
@@ -121,9 +124,24 @@ impl CheckpointCoordinator {
         while let Some(event) = next.take() {
             // Until the stores are read there is nothing that an event could be about; the tasks are asked for then.
             let Some(lifecycle) = self.lifecycle.as_mut() else { return };
+            let acknowledgement = match &event {
+                Event::Ack(_, attempt, ack) => Some((attempt.subtask, ack.view())),
+                _ => None,
+            };
             let effects = lifecycle.step(event, self.services.now());
+            let is_counted =
+                effects.iter().any(|effect| matches!(effect, Effect::Answer(AckAnswer::Success)));
             if let Some(pending) = lifecycle.pending() {
-                self.cell.observe_checkpoint(pending.view());
+                let acknowledgement = acknowledgement.filter(|_| is_counted);
+                // All of it only at its beginning and its end: there are as many acknowledgements as subtasks.
+                match acknowledgement.filter(|_| !pending.is_acknowledged()) {
+                    Some((subtask, ack)) => self.cell.observe_ack(pending.id, subtask, ack),
+                    None if is_counted || self.shown != Some(pending.id) => {
+                        self.cell.observe_checkpoint(pending.view());
+                        self.shown = Some(pending.id);
+                    }
+                    None => {}
+                }
             }
             for effect in effects {
                 next = self.carry_out(effect, ctx).or(next);

@@ -26,7 +26,7 @@ pub(crate) struct Ack {
 }
 
 impl Ack {
-    fn view(&self) -> CheckpointAckView {
+    pub(crate) fn view(&self) -> CheckpointAckView {
         CheckpointAckView {
             at_ms: self.at_ms,
             sync_us: self.sync_us,

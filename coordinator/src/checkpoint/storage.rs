@@ -3,7 +3,7 @@
 //! A job's writes and reads queue on its lane, which outlives its actors: whoever asks for the newest checkpoint
 //! waits for a write that a dead coordinator left behind, and so cannot miss what became durable.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::pin};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin, time::Duration};
 
 use futures::FutureExt;
 use headwater_core::{
@@ -21,12 +21,15 @@ use crate::{
     services::Services,
 };
 
-async fn within_deadline<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(deadlines::STORAGE, operation).await.unwrap_or_else(|_| Err(StoreError(no_answer())))
+async fn within<T>(
+    deadline: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(deadline, operation).await.unwrap_or_else(|_| Err(StoreError(no_answer(deadline))))
 }
 
-fn no_answer() -> String {
-    format!("no answer from the checkpoint store within {} ms", deadlines::STORAGE.as_millis())
+fn no_answer(deadline: Duration) -> String {
+    format!("no answer from the checkpoint store within {} ms", deadline.as_millis())
 }
 
 /// Makes a checkpoint durable and reports how that ended. One that the store refused is removed, so that its outcome
@@ -47,7 +50,7 @@ pub(super) async fn write(
     match timeout(deadlines::STORAGE, &mut writing).await {
         Ok(outcome) => report(outcome),
         Err(_) => {
-            report(WriteOutcome::Unknown(no_answer()));
+            report(WriteOutcome::Unknown(no_answer(deadlines::STORAGE)));
             let outcome = writing.await;
             tracing::warn!(job = %cell.id, ?outcome, "a manifest's write has ended after its deadline");
         }
@@ -86,7 +89,7 @@ pub(crate) async fn restore_point(
     cell: &JobCell,
     found_damaged: Vec<(CheckpointId, String)>,
 ) -> Result<(RestorePoint, Vec<ExceptionId>), StoreError> {
-    within_deadline(async {
+    within(deadlines::STORAGE, async {
         let _lane = cell.storage_lane.lock().await;
         let mut recorded = pass_over(services, cell, found_damaged).await?;
         let LatestCheckpoint { manifest, mut damaged } = services.checkpoints.latest(cell.id).await?;
@@ -131,7 +134,7 @@ async fn pass_over(
 
 /// What a new coordinator goes on from. Damage is left to the next restart to deal with, which finds it, too.
 pub(super) async fn stored(services: &Services, cell: &JobCell) -> Result<Stored, StoreError> {
-    let (LatestCheckpoint { manifest, damaged }, mut manifests) = within_deadline(async {
+    let (LatestCheckpoint { manifest, damaged }, mut manifests) = within(deadlines::STORAGE, async {
         let _lane = cell.storage_lane.lock().await;
         let latest = services.checkpoints.latest(cell.id).await?;
         Ok((latest, services.checkpoints.list(cell.id).await?))
@@ -147,7 +150,7 @@ pub(super) async fn stored(services: &Services, cell: &JobCell) -> Result<Stored
 
 /// Removes all checkpoints of a job.
 pub(crate) async fn delete_job(services: &Services, cell: &JobCell) -> Result<(), StoreError> {
-    within_deadline(async {
+    within(deadlines::DELETION, async {
         let _lane = cell.storage_lane.lock().await;
         services.checkpoints.delete_job(cell.id).await
     })

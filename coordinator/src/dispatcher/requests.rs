@@ -8,13 +8,16 @@ use tokio::time::timeout;
 
 use super::{Dispatcher, ask_master};
 use crate::{
-    checkpoint::{coordinator::TriggerNow, storage},
+    checkpoint::coordinator::TriggerNow,
     deadlines,
     handle::DispatcherError,
+    history_store::{self, Part},
     job::{
         cell::JobCell,
+        deletion,
         master::{self, Restart, WhoTriggers},
     },
+    job_store::IdempotencyKey,
     services::Services,
     supervisor::guarded,
     view::{JobEventKind, JobEventView, RestartView, TriggerView},
@@ -23,6 +26,8 @@ use crate::{
 /// Restart a job, running or ended.
 pub(crate) struct RestartJob {
     pub(crate) job: JobId,
+    /// What a job that is submitted again is submitted under.
+    pub(crate) key: Option<IdempotencyKey>,
     pub(crate) by: Option<String>,
 }
 
@@ -30,7 +35,7 @@ impl Message for RestartJob {
     type Result = Result<RestartView, DispatcherError>;
 }
 
-/// Forget an ended job.
+/// Begin to delete an ended job.
 pub(crate) struct DeleteJob {
     pub(crate) job: JobId,
     pub(crate) by: Option<String>,
@@ -57,11 +62,19 @@ fn cell_of(services: &Services, job: JobId) -> Result<Arc<JobCell>, DispatcherEr
 impl Dispatcher {
     /// What an ended job goes on as. A failed one has kept its checkpoints and goes on from the newest; nothing is kept of
     /// the others, so that their submissions are accepted once more, as jobs of their own.
-    fn restart_ended(&self, cell: &Arc<JobCell>, by: Option<String>) -> Result<RestartView, DispatcherError> {
+    fn restart_ended(
+        &self,
+        cell: &Arc<JobCell>,
+        key: Option<IdempotencyKey>,
+        by: Option<String>,
+    ) -> Result<RestartView, DispatcherError> {
         let mut record = cell.record();
         if record.status != JobStatus::Failed {
-            let restarted = self.submit(record.spec, None, by)?;
+            let restarted = self.submit(record.spec, key, by)?;
             return Ok(RestartView { job: restarted.job, checkpoint: None });
+        }
+        if cell.deletion().is_some() {
+            return Err(DispatcherError::BeingDeleted(cell.id));
         }
         let checkpoint = self.services.store.last_checkpoint(cell.id)?;
         // As if a process had left it: nothing of it runs, and that is no failure.
@@ -76,6 +89,7 @@ impl Dispatcher {
             ..cell.event(JobEventKind::RestartRequested, "the failed job is restarted")
         });
         cell.publish_record(&record);
+        self.services.jobs.put(cell);
         master::launch(&self.services, cell);
         self.services.has_changed();
         Ok(RestartView { job: cell.id, checkpoint })
@@ -84,31 +98,19 @@ impl Dispatcher {
 
 async fn restart_running(cell: Arc<JobCell>, by: Option<String>) -> Result<RestartView, DispatcherError> {
     let not_restartable = || DispatcherError::NotRestartable { job: cell.id, status: cell.status() };
-    if matches!(cell.status(), JobStatus::Cancelling | JobStatus::Failing | JobStatus::Suspended) {
+    if ask_master(&cell, || Restart { by: by.clone() }).await? != Some(true) {
         return Err(not_restartable());
     }
-    cell.log(JobEventView { by, ..cell.event(JobEventKind::RestartRequested, "all tasks are restarted") });
-    ask_master(&cell, || Restart).await?.ok_or_else(not_restartable)?;
     Ok(RestartView { job: cell.id, checkpoint: cell.last_completed_checkpoint() })
 }
 
-async fn delete(services: Arc<Services>, DeleteJob { job, by }: DeleteJob) -> Result<(), DispatcherError> {
-    let cell = cell_of(&services, job)?;
+fn delete(services: &Arc<Services>, DeleteJob { job, by }: DeleteJob) -> Result<(), DispatcherError> {
+    let cell = cell_of(services, job)?;
     let status = cell.status();
     if !status.is_terminal() {
         return Err(DispatcherError::NotEnded { job, status });
     }
-    tracing::info!(%job, "the job is deleted");
-    cell.log(JobEventView { by, ..cell.event(JobEventKind::Deleted, "the job is deleted") });
-    services.take_job(job);
-    services.worker.send(headwater_core::gateway::ToWorker::Release { job, purge: true });
-    let removed = storage::delete_job(&services, &cell).await.and_then(|()| services.store.delete(job));
-    if let Err(error) = removed {
-        // It is still there, or is again with the next process.
-        services.add_job(cell);
-        return Err(error.into());
-    }
-    Ok(())
+    Ok(deletion::begin(services, &cell, by)?)
 }
 
 async fn trigger(
@@ -124,6 +126,9 @@ async fn trigger(
     let message = format!("checkpoint {} was asked for", triggered.checkpoint);
     let event = cell.event(JobEventKind::CheckpointTriggered, message);
     cell.log(JobEventView { by, checkpoint: Some(triggered.checkpoint), ..event });
+    // Who asked for it finds it whatever dies before it ends.
+    cell.is_unsaved(Part::Checkpoints);
+    history_store::save(&services, &cell);
     services.has_changed();
     Ok(triggered)
 }
@@ -131,13 +136,13 @@ async fn trigger(
 impl Handler<RestartJob> for Dispatcher {
     type Result = ResponseFuture<Result<RestartView, DispatcherError>>;
 
-    fn handle(&mut self, RestartJob { job, by }: RestartJob, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, RestartJob { job, key, by }: RestartJob, _: &mut Self::Context) -> Self::Result {
         let cell = match cell_of(&self.services, job) {
             Ok(cell) => cell,
             Err(error) => return Box::pin(async { Err(error) }),
         };
         if cell.status().is_terminal() {
-            let restarted = guarded(&self.watch.recorder(), || self.restart_ended(&cell, by));
+            let restarted = guarded(&self.watch.recorder(), || self.restart_ended(&cell, key, by));
             return Box::pin(async { restarted });
         }
         Box::pin(restart_running(cell, by))
@@ -145,10 +150,10 @@ impl Handler<RestartJob> for Dispatcher {
 }
 
 impl Handler<DeleteJob> for Dispatcher {
-    type Result = ResponseFuture<Result<(), DispatcherError>>;
+    type Result = Result<(), DispatcherError>;
 
     fn handle(&mut self, delete_job: DeleteJob, _: &mut Self::Context) -> Self::Result {
-        Box::pin(delete(Arc::clone(&self.services), delete_job))
+        guarded(&self.watch.recorder(), || delete(&self.services, delete_job))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What outlives a job's actors in memory: the last observation of each, the attempts that may be alive at the
 //! worker, and the lane to the checkpoint store. Views are read from here, so that they need no actor's answer.
 
+mod deletion;
 mod progress;
 mod recorded;
 
@@ -35,8 +36,8 @@ use crate::{
     services::Services,
     supervisor::{Child, Death, lock},
     view::{
-        ActorKind, ActorView, CheckpointStatus, CheckpointView, ExceptionView, JobDetails, JobEventKind,
-        JobEventView, JobSummary, SlotTask, SubtaskView,
+        ActorKind, ActorView, CheckpointAckView, CheckpointStatus, CheckpointView, DeletionView,
+        ExceptionView, JobDetails, JobEventKind, JobEventView, JobSummary, SlotTask, SubtaskView,
     },
 };
 
@@ -65,6 +66,7 @@ struct Observed {
     checkpoints: Checkpoints,
     replay: Replay,
     damaged: BTreeSet<CheckpointId>,
+    deletion: Option<DeletionView>,
     log: JobLog,
     /// What of the history is not stored as it is here.
     unsaved: BTreeSet<Part>,
@@ -127,6 +129,7 @@ impl JobCell {
                 checkpoints: Checkpoints::default(),
                 replay: Replay::default(),
                 damaged: BTreeSet::new(),
+                deletion: None,
                 log: JobLog::default(),
                 unsaved: BTreeSet::new(),
                 stale_messages: 0,
@@ -156,6 +159,13 @@ impl JobCell {
 
     pub(crate) fn status(&self) -> JobStatus {
         self.observed().record.status
+    }
+
+    /// How and when the job ended, once it has.
+    pub(crate) fn end(&self) -> Option<(JobStatus, TimestampMs)> {
+        let Observed { record, .. } = &*self.observed();
+        let ended_at_ms = record.ended_at_ms.unwrap_or(record.submitted_at_ms);
+        record.status.is_terminal().then_some((record.status, ended_at_ms))
     }
 
     pub(crate) fn publish_record(&self, record: &JobRecord) {
@@ -361,6 +371,10 @@ impl JobCell {
         self.observed().checkpoints.observe(view);
     }
 
+    pub(crate) fn observe_ack(&self, checkpoint: CheckpointId, subtask: SubtaskId, ack: CheckpointAckView) {
+        self.observed().checkpoints.observe_ack(checkpoint, subtask, ack);
+    }
+
     pub(crate) fn end_checkpoint(&self, checkpoint: CheckpointId, status: CheckpointStatus) {
         if let CheckpointStatus::Failed(failure) = &status {
             let event =
@@ -477,6 +491,7 @@ impl Observed {
             restarts: record.restarts,
             tasks,
             failure: record.root_cause.clone(),
+            deletion: self.deletion.clone(),
         }
     }
 

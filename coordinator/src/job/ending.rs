@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use headwater_core::{gateway::ToWorker, job::JobStatus};
+use tokio::time::sleep;
 
 use super::cell::JobCell;
 use crate::{
-    checkpoint::storage, history_store, job_store::JobRecord, services::Services, supervisor::Death,
+    checkpoint::storage, deadlines, history_store, job_store::JobRecord, services::Services,
+    supervisor::Death,
 };
 
 /// Shows the end of a job, which must be durable, and begins to clean up behind it.
@@ -15,6 +17,7 @@ pub(crate) fn settle(services: &Arc<Services>, cell: &Arc<JobCell>, record: &Job
     let leaves_nothing = record.status != JobStatus::Failed;
     services.worker.send(ToWorker::Release { job: cell.id, purge: leaves_nothing });
     cell.publish_record(record);
+    services.jobs.put(cell);
     history_store::save(services, cell);
     services.has_changed();
     if leaves_nothing && !record.is_cleaned {
@@ -55,13 +58,24 @@ fn clean(services: &Arc<Services>, cell: &Arc<JobCell>, mut record: JobRecord) {
     });
 }
 
-fn forget_oldest(services: &Arc<Services>) {
-    for cell in services.take_superfluous_jobs() {
+/// Forgets jobs whose time has come, for as long as the process lives.
+pub(crate) async fn forget_old(services: Arc<Services>) {
+    services.wait_until_adopted().await;
+    loop {
+        forget_oldest(&services);
+        sleep(deadlines::EXPIRY).await;
+    }
+}
+
+/// Forgets jobs that ended, as far as they are too many or too old.
+pub(crate) fn forget_oldest(services: &Arc<Services>) {
+    for cell in services.jobs.take_superfluous(services.clock.now_ms()) {
+        services.has_changed();
         services.worker.send(ToWorker::Release { job: cell.id, purge: true });
         let services = Arc::clone(services);
         actix::spawn(async move {
             let removed = storage::delete_job(&services, &cell).await;
-            if let Err(error) = removed.and_then(|()| services.store.delete(cell.id)) {
+            if let Err(error) = removed.and_then(|()| services.delete_stored(&cell)) {
                 tracing::warn!(job = %cell.id, %error, "an old job could not be forgotten: the next start tries again");
             }
         });

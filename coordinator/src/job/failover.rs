@@ -136,7 +136,7 @@ struct Failover {
 }
 
 #[derive(Clone, Debug)]
-enum Mode {
+pub(super) enum Mode {
     Working,
     Ending { goal: Goal, waiting: BTreeSet<ExecutionAttemptId> },
     Ended,
@@ -147,7 +147,7 @@ enum Mode {
 pub(super) struct JobMachine {
     graph: ExecutionGraph,
     strategy: RestartStrategy,
-    mode: Mode,
+    pub(super) mode: Mode,
     failovers: BTreeMap<FailoverId, Failover>,
     next_failover: FailoverId,
     status: JobStatus,

@@ -8,7 +8,7 @@ use headwater_core::{
 };
 use tokio::time::Instant;
 
-use crate::view::{CheckpointStatus, CheckpointView, ExceptionView, RecoveryView};
+use crate::view::{CheckpointAckView, CheckpointStatus, CheckpointView, ExceptionView, RecoveryView};
 
 const EXCEPTIONS_MAX: usize = 50;
 const CHECKPOINTS_MAX: usize = 100;
@@ -134,29 +134,27 @@ impl Exceptions {
 
 #[derive(Default)]
 pub(super) struct Checkpoints {
-    entries: VecDeque<(Instant, CheckpointView)>,
+    /// Each with when it began, if that was in this process.
+    entries: VecDeque<(Option<Instant>, CheckpointView)>,
     last_completed: Option<CheckpointId>,
 }
 
 impl Checkpoints {
-    /// Those of earlier processes, oldest first.
+    /// Those of earlier processes, oldest first. How one ended that was under way, its job's new coordinator finds out.
     pub(super) fn restored(views: Vec<CheckpointView>) -> Self {
         let completed = views.iter().filter(|view| view.status == CheckpointStatus::Completed);
         let last_completed = completed.map(|view| view.id).max();
-        let began = Instant::now();
-        Self { entries: views.into_iter().map(|view| (began, view)).collect(), last_completed }
+        Self { entries: views.into_iter().map(|view| (None, view)).collect(), last_completed }
     }
 
-    /// Those that are over, oldest first, for the next process: what each subtask did only of the newest.
-    pub(super) fn ended(&self) -> Vec<CheckpointView> {
-        let is_over = |view: &&CheckpointView| view.status != CheckpointStatus::InProgress;
-        let ended: Vec<&CheckpointView> = self.entries.iter().map(|(_, view)| view).filter(is_over).collect();
-        let without = ended.len().saturating_sub(DETAILED_MAX);
+    /// Oldest first, for the next process: what each subtask did only of the newest.
+    pub(super) fn entries(&self) -> Vec<CheckpointView> {
+        let without = self.entries.len().saturating_sub(DETAILED_MAX);
         let shortened = |(index, view): (usize, &CheckpointView)| match index < without {
             true => CheckpointView { subtasks: Arc::default(), ..view.clone() },
             false => view.clone(),
         };
-        ended.into_iter().enumerate().map(shortened).collect()
+        self.entries.iter().map(|(_, view)| view).enumerate().map(shortened).collect()
     }
 
     /// Takes note of how far the checkpoint under way has come.
@@ -164,12 +162,30 @@ impl Checkpoints {
         match self.entries.iter_mut().rev().find(|(_, known)| known.id == view.id) {
             Some((_, known)) => *known = view,
             None => {
-                self.entries.push_back((Instant::now(), view));
+                self.entries.push_back((Some(Instant::now()), view));
                 if self.entries.len() > CHECKPOINTS_MAX {
                     self.entries.pop_front();
                 }
             }
         }
+    }
+
+    /// Takes note of an acknowledgement that counts. Work is done in proportion to it, not to the number of subtasks.
+    pub(super) fn observe_ack(&mut self, id: CheckpointId, subtask: SubtaskId, ack: CheckpointAckView) {
+        let known = self.entries.iter_mut().rev().find(|(_, known)| known.id == id);
+        let Some((_, view)) = known else { return };
+        let Ok(place) = view.subtasks.binary_search_by_key(&subtask, |part| part.subtask) else { return };
+        if let Ok(place) = view.awaited.binary_search(&subtask) {
+            view.awaited.remove(place);
+        }
+        view.acknowledged += 1;
+        view.state_bytes += ack.state_bytes;
+        view.new_bytes += ack.new_bytes;
+        view.sync_us_max = view.sync_us_max.max(ack.sync_us);
+        view.async_us_max = view.async_us_max.max(ack.async_us);
+        view.alignment_us_max = view.alignment_us_max.max(ack.alignment_us);
+        // Copied only if somebody still looks at the last ones.
+        Arc::make_mut(&mut view.subtasks)[place].ack = Some(ack);
     }
 
     pub(super) fn end(&mut self, id: CheckpointId, status: CheckpointStatus) {
@@ -180,7 +196,7 @@ impl Checkpoints {
         if let Some((since, view)) = self.entries.iter_mut().rev().find(|(_, view)| under_way(view)) {
             view.status = status;
             view.awaited.clear();
-            view.duration_us = Some(micros(since.elapsed()));
+            view.duration_us = since.map(|since| micros(since.elapsed()));
         }
     }
 
@@ -206,4 +222,38 @@ impl Checkpoints {
 
 pub(super) fn micros(elapsed: std::time::Duration) -> u64 {
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::ids::{ExecutionAttemptId, VertexId};
+
+    use super::*;
+    use crate::checkpoint::lifecycle::{Ack, Pending};
+
+    #[test]
+    fn a_checkpoint_that_is_followed_by_its_acknowledgements_is_seen_as_it_is() {
+        let subtasks = (0..3).flat_map(|vertex| (0..4).map(move |index| (vertex, index)));
+        let attempts: Vec<ExecutionAttemptId> = subtasks
+            .map(|(vertex, index)| SubtaskId { vertex: VertexId(vertex), index })
+            .map(|subtask| ExecutionAttemptId::new(subtask, 1))
+            .collect();
+        let mut pending = Pending::new(CheckpointId(7), 5_000, attempts.iter().copied());
+        let mut checkpoints = Checkpoints::default();
+        checkpoints.observe(pending.view());
+        let mut seen = Vec::new();
+        for (place, attempt) in
+            attempts.iter().enumerate().map(|(place, _)| (place, attempts[place * 5 % 12]))
+        {
+            let us = place as u64 * 7 % 5;
+            let ack =
+                Ack { sync_us: us, async_us: 10 - us, alignment_us: 2 * us, at_ms: 1, ..Ack::default() };
+            checkpoints.observe_ack(CheckpointId(7), attempt.subtask, ack.view());
+            pending.acknowledge(attempt, ack);
+            assert_eq!(checkpoints.views(), [pending.view()]);
+            seen.push(checkpoints.views());
+        }
+        let acknowledged: Vec<usize> = seen.iter().map(|views| views[0].acknowledged).collect();
+        assert_eq!(acknowledged, (1..=12).collect::<Vec<_>>(), "what was looked at before stays as it was");
+    }
 }

@@ -4,6 +4,7 @@
 //! cancelled, and restarts the job from its newest completed checkpoint.
 
 mod messages;
+mod requests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,6 @@ use headwater_core::{
     ids::{CheckpointId, ExecutionAttemptId},
     job::JobStatus,
     random,
-    store::StoreError,
     supervision::{DeathWatch, Exit},
 };
 
@@ -428,18 +428,6 @@ impl JobMaster {
         tracing::debug!(job = %self.cell.id, %attempt, dropped, "a message of an attempt that is not current was dropped");
     }
 
-    fn cancel(&mut self, ctx: &mut Context<Self>) -> Result<(), StoreError> {
-        let Some(state) = self.state.as_ref() else {
-            return Err(StoreError("the job is being read: try again".to_owned()));
-        };
-        // Before any task is stopped, so that the job cannot come back after a crash.
-        let cancelling = JobRecord { status: JobStatus::Cancelling, ..state.record.clone() };
-        self.services.store.put(&cancelling)?;
-        reach(FaultPoint::JobCancelStored);
-        self.step(Event::Cancel, ctx);
-        Ok(())
-    }
-
     /// Returns whether there was something alive to kill.
     fn kill_child(&self, actor: &str) -> bool {
         let Some(state) = self.state.as_ref() else { return false };
@@ -507,22 +495,6 @@ impl Handler<WorkerEvent> for JobMaster {
 
     fn handle(&mut self, WorkerEvent(event): WorkerEvent, ctx: &mut Self::Context) {
         guarded(&self.watch.recorder(), || self.on_worker(event, ctx));
-    }
-}
-
-impl Handler<Cancel> for JobMaster {
-    type Result = Result<(), StoreError>;
-
-    fn handle(&mut self, _: Cancel, ctx: &mut Self::Context) -> Self::Result {
-        guarded(&self.watch.recorder(), || self.cancel(ctx))
-    }
-}
-
-impl Handler<Restart> for JobMaster {
-    type Result = ();
-
-    fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
-        self.step(Event::Restart, ctx);
     }
 }
 

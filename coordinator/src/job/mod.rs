@@ -2,6 +2,7 @@
 
 mod attempts;
 pub(crate) mod cell;
+pub(crate) mod deletion;
 pub(crate) mod ending;
 mod execution_graph;
 mod failover;

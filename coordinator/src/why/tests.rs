@@ -74,6 +74,7 @@ fn job() -> JobDetails {
             restarts: 0,
             tasks: vec![(ExecutionState::Running, 6)],
             failure: None,
+            deletion: None,
         },
         spec,
         graph,

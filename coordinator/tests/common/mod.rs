@@ -15,7 +15,7 @@ use std::{
 };
 
 use headwater_coordinator::{
-    CoordinatorConfig, DispatcherHandle,
+    CoordinatorConfig, DispatcherHandle, RememberedJobs,
     view::{CheckpointStatus, CheckpointView, JobDetails},
 };
 use headwater_core::{
@@ -43,6 +43,7 @@ pub struct World {
     pub catalog: Arc<Catalog>,
     /// How much is added to the wall clock.
     pub clock_set_by_ms: Arc<AtomicI64>,
+    pub remembered_jobs: RememberedJobs,
 }
 
 /// One process.
@@ -71,6 +72,7 @@ impl World {
                     set_by_ms: self.clock_set_by_ms.clone(),
                 }),
                 chaos: true,
+                remembered_jobs: self.remembered_jobs,
             };
             let handle = headwater_coordinator::start(config, events);
             body(Process { handle, worker, world: self.clone() }).await

@@ -52,6 +52,9 @@ pub struct MemoryCheckpoints {
     pub is_refusing_writes: AtomicBool,
     /// Writes become durable, but their writers never hear of it.
     pub is_hanging: AtomicBool,
+    /// A job's checkpoints are not removed for as long as this is so.
+    pub is_slow_to_delete: AtomicBool,
+    pub is_refusing_to_delete: AtomicBool,
 }
 
 impl MemoryCheckpoints {
@@ -113,7 +116,15 @@ impl CheckpointStore for MemoryCheckpoints {
     }
 
     fn delete_job(&self, job: JobId) -> StoreFuture<'_, ()> {
-        self.manifests.lock().unwrap().retain(|(owner, _), _| *owner != job);
-        Box::pin(async { Ok(()) })
+        Box::pin(async move {
+            while self.is_slow_to_delete.load(Ordering::SeqCst) {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            if self.is_refusing_to_delete.load(Ordering::SeqCst) {
+                return Err(StoreError("disk gone".into()));
+            }
+            self.manifests.lock().unwrap().retain(|(owner, _), _| *owner != job);
+            Ok(())
+        })
     }
 }

@@ -35,7 +35,7 @@ impl JobCell {
 
     /// Writes down what has happened, and tells those who follow.
     pub(crate) fn log(&self, event: JobEventView) {
-        let recorded = self.observed().log.record(event);
+        let recorded = self.observed().log.record(self.recorder.incarnation(), event);
         self.recorder.tell(self.id, recorded);
         self.is_unsaved(Part::Events);
     }
@@ -99,7 +99,7 @@ impl Observed {
     fn written(&self, part: Part) -> PartBytes {
         match part {
             Part::Exceptions => PartBytes::new(part, &self.exceptions.entries()),
-            Part::Checkpoints => PartBytes::new(part, &self.checkpoints.ended()),
+            Part::Checkpoints => PartBytes::new(part, &self.checkpoints.entries()),
             Part::Events => PartBytes::new(part, &self.log.entries()),
             Part::Attempts => {
                 let of_task = |(subtask, task): (&SubtaskId, &Task)| (*subtask, task.attempts.entries());

@@ -12,18 +12,22 @@ impl Message for WorkerEvent {
     type Result = ();
 }
 
-/// The user wants the job to end.
-pub(crate) struct Cancel;
-
-impl Message for Cancel {
-    type Result = Result<(), StoreError>;
+/// The user wants the job to end; `false` if it has ended.
+pub(crate) struct Cancel {
+    pub(crate) by: Option<String>,
 }
 
-/// The user wants all tasks restarted from the newest completed checkpoint.
-pub(crate) struct Restart;
+impl Message for Cancel {
+    type Result = Result<bool, StoreError>;
+}
+
+/// The user wants all tasks restarted from the newest completed checkpoint; `false` if the job is about to end.
+pub(crate) struct Restart {
+    pub(crate) by: Option<String>,
+}
 
 impl Message for Restart {
-    type Result = ();
+    type Result = bool;
 }
 
 /// Who triggers the job's checkpoints.
