@@ -17,10 +17,11 @@ use headwater_actors::{
     worker::{self, WorkerConfig},
 };
 use headwater_api::{BuildInfo, HistoryConfig, ServerConfig};
-use headwater_coordinator::{CoordinatorConfig, handle::DispatcherHandle};
+use headwater_coordinator::{CoordinatorConfig, RememberedJobs, handle::DispatcherHandle};
 use headwater_core::{
     gateway::{CoordinatorGateway, FromWorker},
     job::ProgramCatalog,
+    options::parse_duration_ms,
     shown::Redaction,
     time::SystemClock,
 };
@@ -31,7 +32,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    config::Config,
+    config::{Config, table::keys},
     inspect::{Lookable, Looker},
     logging, security,
     sql::{FrontEnd, WithSql},
@@ -132,6 +133,7 @@ impl Server {
                 catalog: programs,
                 clock,
                 chaos: options.chaos,
+                remembered_jobs: remembered_jobs(&options.config),
             },
             events,
         );
@@ -169,6 +171,14 @@ impl Server {
     pub async fn stop(self) {
         self.dispatcher.shutdown(SHUTDOWN_DEADLINE).await;
         self.web.stop(false).await;
+    }
+}
+
+fn remembered_jobs(config: &Config) -> RememberedJobs {
+    let for_ms = config.text(keys::JOBS_FOR).and_then(|text| parse_duration_ms(&text));
+    RememberedJobs {
+        max: config.parsed(keys::JOBS_MAX).unwrap_or(RememberedJobs::default().max),
+        for_ms: for_ms.map(|for_ms| for_ms.try_into().unwrap_or(i64::MAX)),
     }
 }
 

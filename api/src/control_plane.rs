@@ -5,8 +5,8 @@ use headwater_coordinator::{
     IdempotencyKey,
     handle::{DispatcherError, DispatcherHandle},
     view::{
-        Accepted, AttemptView, CheckpointView, ClusterOverview, ExceptionView, FeedPage, JobDetails,
-        JobEventView, RestartView, SlotTask, TriggerView,
+        Accepted, AttemptView, CheckpointView, ClusterOverview, DeleteView, ExceptionView, FeedPage,
+        JobDetails, JobEventView, JobSummary, RestartView, SlotTask, TriggerView,
     },
 };
 use headwater_core::{
@@ -27,10 +27,10 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn cancel(&self, job: JobId, by: Option<String>) -> Reply<'_, ()>;
     /// Kills an actor on purpose.
     fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str, by: Option<String>) -> Reply<'a, ()>;
-    /// Restarts a job, running or ended.
-    fn restart(&self, job: JobId, by: Option<String>) -> Reply<'_, RestartView>;
-    /// Forgets an ended job.
-    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, ()>;
+    /// Restarts a job, running or ended; the key is for one that is submitted again.
+    fn restart(&self, job: JobId, key: Option<IdempotencyKey>, by: Option<String>) -> Reply<'_, RestartView>;
+    /// Deletes an ended job, or begins to.
+    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, DeleteView>;
     /// Takes a checkpoint of a job now.
     fn trigger_checkpoint(&self, job: JobId, by: Option<String>) -> Reply<'_, TriggerView>;
     /// One job.
@@ -49,7 +49,9 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn slots(&self) -> Reply<'_, Vec<SlotTask>>;
     /// Whether all stored jobs have been taken up and new ones are, too.
     fn is_ready(&self) -> bool;
-    /// The whole of it.
+    /// All jobs, newest first.
+    fn jobs(&self) -> Reply<'_, Vec<JobSummary>>;
+    /// The whole of it at a glance.
     fn overview(&self) -> Reply<'_, ClusterOverview>;
     /// The programs that can be submitted.
     fn programs(&self) -> Vec<ProgramInfo>;
@@ -63,18 +65,18 @@ impl ControlPlane for DispatcherHandle {
     }
 
     fn cancel(&self, job: JobId, by: Option<String>) -> Reply<'_, ()> {
-        Box::pin(self.cancel_by(job, by))
+        Box::pin(Self::cancel(self, job, by))
     }
 
     fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str, by: Option<String>) -> Reply<'a, ()> {
-        Box::pin(self.kill_actor_by(job, actor, by))
+        Box::pin(Self::kill_actor(self, job, actor, by))
     }
 
-    fn restart(&self, job: JobId, by: Option<String>) -> Reply<'_, RestartView> {
-        Box::pin(Self::restart(self, job, by))
+    fn restart(&self, job: JobId, key: Option<IdempotencyKey>, by: Option<String>) -> Reply<'_, RestartView> {
+        Box::pin(Self::restart(self, job, key, by))
     }
 
-    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, ()> {
+    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, DeleteView> {
         Box::pin(Self::delete(self, job, by))
     }
 
@@ -112,6 +114,10 @@ impl ControlPlane for DispatcherHandle {
 
     fn exceptions(&self, job: JobId) -> Reply<'_, Vec<ExceptionView>> {
         Box::pin(Self::exceptions(self, job))
+    }
+
+    fn jobs(&self) -> Reply<'_, Vec<JobSummary>> {
+        Box::pin(Self::jobs(self))
     }
 
     fn overview(&self) -> Reply<'_, ClusterOverview> {

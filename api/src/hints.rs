@@ -26,6 +26,7 @@ impl ProblemKind {
             Self::UnknownVertex => "GET /api/v1/jobs/{id}/plan lists a job's vertices",
             Self::UnknownSubtask => "a vertex has subtasks from 0 up to its parallelism, without that",
             Self::UnknownCheckpoint => "GET /api/v1/jobs/{id}/checkpoints lists the newest ones",
+            Self::JobGone => "it ran, and ended: use a new key to run it again",
             Self::IdempotencyKeyReused => {
                 "use a new key for each submission, and the same only to send it again"
             }

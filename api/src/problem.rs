@@ -69,6 +69,8 @@ pub enum ProblemKind {
     UnknownCheckpoint,
     /// The idempotency key came with another body before.
     IdempotencyKeyReused,
+    /// What the idempotency key was used for is not there any more.
+    JobGone,
     /// The server has not taken its jobs up yet.
     NotReady,
     /// A token is needed.
@@ -140,6 +142,7 @@ impl ProblemKind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "Idempotency key was used for something else",
             ),
+            Self::JobGone => ("job-gone", StatusCode::GONE, "Job is gone"),
             Self::NotReady => ("not-ready", StatusCode::SERVICE_UNAVAILABLE, "Not ready"),
             Self::LoginRequired => ("login-required", StatusCode::UNAUTHORIZED, "Login required"),
             Self::WrongToken => ("wrong-token", StatusCode::UNAUTHORIZED, "Wrong token"),
@@ -298,6 +301,8 @@ impl From<DispatcherError> for Problem {
             DispatcherError::NotEnded { .. } => ProblemKind::NotEnded,
             DispatcherError::NotRunning { .. } => ProblemKind::NotRunning,
             DispatcherError::IdempotencyKeyReused { .. } => ProblemKind::IdempotencyKeyReused,
+            DispatcherError::JobGone { .. } => ProblemKind::JobGone,
+            DispatcherError::BeingDeleted(_) => ProblemKind::NotRestartable,
             DispatcherError::ChaosDisabled => ProblemKind::ChaosDisabled,
             DispatcherError::UnknownActor { .. } => ProblemKind::UnknownActor,
             DispatcherError::ActorNotRunning { .. } => ProblemKind::ActorNotRunning,

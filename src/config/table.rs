@@ -61,6 +61,8 @@ pub mod keys {
     pub const PORT: &str = "rest.port";
     pub const SLOTS: &str = "taskmanager.numberOfTaskSlots";
     pub const CHAOS: &str = "chaos.enabled";
+    pub const JOBS_MAX: &str = "jobstore.max-capacity";
+    pub const JOBS_FOR: &str = "jobstore.expiration-time";
     pub const CONNECTIONS: &str = "rest.connections.max";
     pub const CONNECTIONS_PER_PEER: &str = "rest.connections.max-per-peer";
     pub const STREAMS: &str = "rest.streams.max";
@@ -109,6 +111,19 @@ const SERVER_OPTIONS: &[ConfigOption] = &[
         "slots, each of which is a thread; if not set, as many as the machine has cores; `--slots`",
     ),
     option(keys::CHAOS, Kind::Flag, "false", "whether actors may be killed on purpose; `--chaos`"),
+    option(
+        keys::JOBS_MAX,
+        Kind::Integer(0, 100_000),
+        "200",
+        "jobs that have ended are remembered up to this number; then the one that ended first is forgotten, with the checkpoints of \
+         one that failed",
+    ),
+    option(
+        keys::JOBS_FOR,
+        Kind::Duration,
+        "",
+        "how long after its end a job is forgotten in any case; if not set, no sooner than by their number",
+    ),
     option(keys::CONNECTIONS, Kind::Integer(1, 100_000), "512", "open connections to the server, at most"),
     option(
         keys::CONNECTIONS_PER_PEER,

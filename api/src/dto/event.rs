@@ -15,14 +15,14 @@ pub struct LogEvents {
 /// Something that happened to a job.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LogEvent {
-    /// Its number within the job, from 1.
+    /// Its number within the job: it goes up, and begins anew, higher than any before, with each process that the job is in.
     pub id: u64,
     /// The job.
     pub job: String,
     /// When it happened.
     pub at_ms: TimestampMs,
     /// `submitted`, `taken-over`, `state-changed`, `failed`, `restarted`, `checkpoint-triggered`, `checkpoint-failed`,
-    /// `cancel-requested`, `restart-requested`, `actor-killed` or `deleted`.
+    /// `cancel-requested`, `restart-requested`, `actor-killed`, `delete-requested`, `delete-failed` or `deleted`.
     pub kind: String,
     /// What happened, for people.
     pub message: String,

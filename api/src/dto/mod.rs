@@ -32,7 +32,7 @@ pub use job::{Actor, Edge, InputWatermark, JobDetails, Subtask, Vertex};
 pub use logs::{LogLine, LogLines, LogQuery};
 pub use metrics::{MetricHistory, MetricQuery, MetricSeries};
 pub use options::written as written_options;
-pub use overview::{JobSummary, Jobs, Overview, Slot, SlotTask, Slots, UnreadableJob};
+pub use overview::{Deletion, JobSummary, Jobs, Overview, Slot, SlotTask, Slots, UnreadableJob};
 pub use program::{Argument, Program, Programs};
 pub use request::{
     Change, ChangeMode, EventFilter, JobFilter, KilledActor, Restarted, Scalar, Submission, Submitted,

@@ -30,7 +30,7 @@ pub struct Overview {
     pub chaos: bool,
     /// The number of jobs in each state that any job is in.
     pub jobs_by_state: BTreeMap<String, usize>,
-    /// All jobs, newest first.
+    /// All jobs that have not ended, and the 100 that ended last, newest first. `GET /jobs` lists all.
     pub jobs: Vec<JobSummary>,
     /// Jobs that are stored but cannot be read.
     pub unreadable_jobs: Vec<UnreadableJob>,
@@ -110,15 +110,24 @@ pub struct JobSummary {
     pub tasks: BTreeMap<String, usize>,
     /// The root cause, if it failed.
     pub failure: Option<String>,
+    /// Its deletion, if that was asked for. Once it is through, the job is unknown.
+    pub deletion: Option<Deletion>,
+}
+
+/// A deletion that was asked for.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Deletion {
+    /// When it was asked for.
+    pub since_ms: TimestampMs,
+    /// Why it did not go through: ask for it again, or it is tried again when the server is next started. `null` while it is under
+    /// way.
+    pub failure: Option<String>,
 }
 
 impl Overview {
     /// What clients see of `overview`.
     pub fn of(overview: &view::ClusterOverview, build: &BuildInfo, now_ms: TimestampMs) -> Self {
-        let mut jobs_by_state = BTreeMap::new();
-        for job in &overview.jobs {
-            *jobs_by_state.entry(job.status.as_str().to_owned()).or_default() += 1;
-        }
+        let by_status = overview.jobs_by_status.iter();
         Self {
             version: build.version.clone(),
             commit: build.commit.clone(),
@@ -128,7 +137,7 @@ impl Overview {
             slots_used: overview.slots_used,
             tasks_running: overview.tasks_running,
             chaos: overview.chaos,
-            jobs_by_state,
+            jobs_by_state: by_status.map(|(status, count)| (status.as_str().to_owned(), *count)).collect(),
             jobs: overview.jobs.iter().map(|job| JobSummary::of(job, now_ms)).collect(),
             unreadable_jobs: overview.unreadable_jobs.iter().map(UnreadableJob::of).collect(),
         }
@@ -179,6 +188,10 @@ impl JobSummary {
                 .map(|(state, count)| (state.as_str().to_owned(), *count))
                 .collect(),
             failure: job.failure.as_deref().map(|failure| hide_options(failure).into()),
+            deletion: job
+                .deletion
+                .as_ref()
+                .map(|deletion| Deletion { since_ms: deletion.since_ms, failure: deletion.failure.clone() }),
         }
     }
 }

@@ -85,7 +85,7 @@ pub enum ChangeMode {
     Cancel,
 }
 
-/// The job that was accepted, or is being cancelled.
+/// The job that was accepted, or is being cancelled or deleted.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Submitted {
     /// Its id: 32 hex characters.

@@ -19,7 +19,7 @@ use crate::{
     dto::{LogLine, LogLines, LogQuery},
     endpoint::Endpoint,
     problem::{Problem, ProblemKind},
-    routes::{Answer, job_id},
+    routes::{Answer, job_id, within},
 };
 
 const LIMIT: u32 = 200;
@@ -92,10 +92,7 @@ fn parse(query: &LogQuery) -> Result<(LogFilter, usize), Problem> {
             ))
         })
     };
-    let limit = query.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(wrong(format!("query parameter `limit`: expected 1 to {LIMIT_MAX}, found {limit}")));
-    }
+    let limit = within("limit", query.limit.unwrap_or(LIMIT), 1, LIMIT_MAX)?;
     let job = query.job.as_deref().map(job_id).transpose()?;
     let severity = query.level.as_ref().map(level).transpose()?;
     Ok((LogFilter { severity, job: job.map(|job| job.to_string()) }, limit as usize))

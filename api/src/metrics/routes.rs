@@ -19,7 +19,7 @@ use crate::{
     endpoint::Endpoint,
     history::{self, CHUNK_MS, Fold, KEPT_MS, Source},
     problem::{Problem, ProblemKind},
-    routes::{Answer, Control, job_id},
+    routes::{Answer, Control, job_id, vertex_of, within},
     server::BuildInfo,
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/jobs/{id}/metrics", "See what was measured of a job", job_history)
             .query::<MetricQuery>()
             .answers::<MetricHistory>(StatusCode::OK)
-            .problems(&[ProblemKind::UnknownPath, ProblemKind::HistoryFailed]),
+            .problems(&[ProblemKind::UnknownPath, ProblemKind::UnknownVertex, ProblemKind::HistoryFailed]),
     ]
 }
 
@@ -79,11 +79,7 @@ async fn job_history(
     let id = job_id(&id)?;
     let job = control.job(id).await?;
     if let Some(vertex) = &query.vertex {
-        let known: Vec<String> = job.graph.vertices.iter().map(|vertex| vertex.id.to_string()).collect();
-        if !known.contains(vertex) {
-            let detail = format!("job {id} has no vertex `{vertex}`: expected one of {}", known.join(", "));
-            return Err(Problem::new(ProblemKind::InvalidRequest, detail));
-        }
+        vertex_of(&job, vertex)?;
     }
     let until_ms = job.summary.ended_at_ms.unwrap_or_else(|| SystemClock.now_ms());
     read(&metrics, Source::Job(id), &query, until_ms).await
@@ -121,10 +117,7 @@ async fn read(metrics: &Metrics, source: Source, query: &MetricQuery, until_ms: 
 
 fn parse(query: &MetricQuery, until_ms: TimestampMs) -> Result<history::Query, Problem> {
     let wrong = |detail: String| Problem::new(ProblemKind::InvalidRequest, detail);
-    let points = query.points.unwrap_or(POINTS);
-    if !(1..=POINTS_MAX).contains(&points) {
-        return Err(wrong(format!("query parameter `points`: expected 1 to {POINTS_MAX}, found {points}")));
-    }
+    let points = within("points", query.points.unwrap_or(POINTS), 1, POINTS_MAX)?;
     // The sample of the moment itself belongs to it.
     let to_ms = query.to_ms.unwrap_or_else(|| until_ms.saturating_add(1));
     let from_ms = query.from_ms.unwrap_or_else(|| to_ms.saturating_sub(CHUNK_MS));

@@ -7,7 +7,7 @@ use headwater_core::{
     time::{Clock, SystemClock},
 };
 
-use super::{Answer, Control, job_id};
+use super::{Answer, Control, job_id, vertex_of};
 use crate::{
     dto,
     endpoint::Endpoint,
@@ -48,13 +48,13 @@ async fn vertices(control: Control, id: web::Path<String>) -> Answer {
 async fn vertex(control: Control, path: web::Path<(String, String)>) -> Answer {
     let (id, vertex) = path.into_inner();
     let job = control.job(job_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(vertex_of(&job, &vertex)?.1))
+    Ok(HttpResponse::Ok().json(shown_vertex(&job, &vertex)?.1))
 }
 
 async fn subtask(control: Control, path: web::Path<(String, String, String)>) -> Answer {
     let (id, vertex, index) = path.into_inner();
     let id = job_id(&id)?;
-    let (vertex_id, vertex) = vertex_of(&control.job(id).await?, &vertex)?;
+    let (vertex_id, vertex) = shown_vertex(&control.job(id).await?, &vertex)?;
     let unknown = || {
         let detail = format!("vertex `{}` has no subtask `{index}`", vertex.id);
         Problem::new(ProblemKind::UnknownSubtask, detail)
@@ -67,13 +67,9 @@ async fn subtask(control: Control, path: web::Path<(String, String, String)>) ->
     Ok(HttpResponse::Ok().json(dto::SubtaskDetails { subtask: subtask.clone(), attempts }))
 }
 
-fn vertex_of(job: &JobDetails, id: &str) -> Result<(VertexId, dto::Vertex), Problem> {
-    let found = job.graph.vertices.iter().find(|vertex| vertex.id.to_string() == id);
-    let vertices = dto::JobDetails::of(job, SystemClock.now_ms()).vertices;
-    let shown = vertices.into_iter().find(|vertex| vertex.id == id);
-    found.map(|vertex| vertex.id).zip(shown).ok_or_else(|| {
-        let known: Vec<String> = job.graph.vertices.iter().map(|vertex| vertex.id.to_string()).collect();
-        Problem::new(ProblemKind::UnknownVertex, format!("the job has no vertex `{id}`"))
-            .hint(format!("expected one of {}", known.join(", ")))
-    })
+fn shown_vertex(job: &JobDetails, id: &str) -> Result<(VertexId, dto::Vertex), Problem> {
+    let found = vertex_of(job, id)?.id;
+    let mut vertices = dto::JobDetails::of(job, SystemClock.now_ms()).vertices.into_iter();
+    let shown = vertices.find(|vertex| vertex.id == id).expect("all vertices of the graph are shown");
+    Ok((found, shown))
 }

@@ -7,7 +7,7 @@ use headwater_core::ids::{CheckpointId, VertexId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Answer, job_id};
+use super::{Answer, job_id, within};
 use crate::{
     dto,
     endpoint::Endpoint,
@@ -95,17 +95,4 @@ fn vertex_id(text: &str) -> Result<VertexId, Problem> {
         Problem::new(ProblemKind::UnknownVertex, format!("expected a vertex such as `v0`, found `{text}`"))
             .hint("GET /api/v1/jobs/{id} lists the vertices")
     })
-}
-
-fn within<N: Copy + PartialOrd + std::fmt::Display>(
-    parameter: &str,
-    found: N,
-    min: N,
-    max: N,
-) -> Result<N, Problem> {
-    if (min..=max).contains(&found) {
-        return Ok(found);
-    }
-    let detail = format!("query parameter `{parameter}`: expected {min} to {max}, found {found}");
-    Err(Problem::new(ProblemKind::InvalidRequest, detail))
 }

@@ -7,13 +7,14 @@ use actix_web::{
 };
 use headwater_coordinator::{IdempotencyKey, view::JobSummary};
 use headwater_core::{
+    ids::JobId,
     job::{JobSpec, JobStatus},
     key_group::hash_key,
     options::{JobOptions, nearest},
     time::{Clock, SystemClock},
 };
 
-use super::{API, Answer, Control, job_id, read_body};
+use super::{API, Answer, Control, job_id, read_body, within};
 use crate::{
     caller::Caller,
     dto,
@@ -37,6 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Kind::BadOption,
         Kind::InvalidSql,
         Kind::IdempotencyKeyReused,
+        Kind::JobGone,
     ];
     vec![
         Endpoint::get("/jobs", "List the jobs, newest first", list)
@@ -54,14 +56,20 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/jobs/{id}", "Look at a job", job).answers::<dto::JobDetails>(StatusCode::OK),
         Endpoint::patch("/jobs/{id}", "Cancel a job", cancel)
             .query::<dto::Change>()
-            .answers::<dto::Submitted>(StatusCode::ACCEPTED)
+            .answers_at::<dto::Submitted>(StatusCode::ACCEPTED)
             .problems(&[Kind::NotCancellable]),
         Endpoint::delete("/jobs/{id}", "Delete a job that has ended", delete)
             .answers_nothing()
+            .answers_at::<dto::Submitted>(StatusCode::ACCEPTED)
             .problems(&[Kind::NotEnded]),
         Endpoint::post("/jobs/{id}/restart", "Restart a job from its newest checkpoint", restart)
+            .header(
+                IDEMPOTENCY_KEY,
+                "If the job is submitted again, as one that finished or was cancelled is: whatever is sent again with the same key within a day is the same new job.",
+            )
             .answers_at::<dto::Restarted>(StatusCode::ACCEPTED)
-            .problems(&[Kind::NotRestartable, Kind::InvalidProgram, Kind::UnknownProgram, Kind::BadArgument]),
+            .problems(&[Kind::NotRestartable, Kind::InvalidProgram, Kind::UnknownProgram, Kind::BadArgument])
+            .problems(&[Kind::InvalidRequest, Kind::IdempotencyKeyReused, Kind::JobGone]),
         Endpoint::get("/jobs/{id}/exceptions", "List a job's failures, newest first", exceptions)
             .answers::<dto::Exceptions>(StatusCode::OK),
         Endpoint::get("/jobs/{id}/events", "List what happened to a job, newest first", events)
@@ -83,7 +91,10 @@ async fn submit(
 ) -> Answer {
     let body = read_body(&request, payload).await?;
     let spec = submission::parse(&body, &defaults)?;
-    let key = idempotency_key(&request, &body)?;
+    let key = match key_of(&request)? {
+        Some(key) => Some(IdempotencyKey { key, body_hash: body_hash(&body)? }),
+        None => None,
+    };
     let accepted = match control.submit(spec.clone(), key, caller.0).await {
         Ok(accepted) => accepted,
         Err(error) => return Err(refusal(error.into(), spec, &control, front_end).await),
@@ -96,8 +107,7 @@ async fn submit(
     Ok(answer.json(dto::Submitted { id: accepted.job.to_string() }))
 }
 
-/// The request's key, and a hash of its body that does not depend on how the JSON is written.
-fn idempotency_key(request: &HttpRequest, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+fn key_of(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(key) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let is_usable = |key: &&str| {
         (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
@@ -108,9 +118,14 @@ fn idempotency_key(request: &HttpRequest, body: &[u8]) -> Result<Option<Idempote
         );
         return Err(Problem::new(ProblemKind::InvalidRequest, detail));
     };
+    Ok(Some(key.to_owned()))
+}
+
+/// Does not depend on how the JSON is written.
+fn body_hash(body: &[u8]) -> Result<u64, Problem> {
     let value: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| Problem::new(ProblemKind::MalformedJson, error.to_string()))?;
-    Ok(Some(IdempotencyKey { key: key.to_owned(), body_hash: hash_key(value.to_string().as_str()) }))
+    Ok(hash_key(value.to_string().as_str()))
 }
 
 /// Adds to a refused submission's problem what is known beyond it.
@@ -133,21 +148,19 @@ async fn refusal(problem: Problem, spec: JobSpec, control: &Control, front_end: 
 
 async fn list(control: Control, filter: web::Query<dto::JobFilter>) -> Answer {
     let now_ms = SystemClock.now_ms();
-    let limit = filter.limit.unwrap_or(PAGE_JOBS_DEFAULT);
-    if !(1..=PAGE_JOBS_MAX).contains(&limit) {
-        return Err(wrong_filter("limit", &format!("1 to {PAGE_JOBS_MAX}"), &limit.to_string()));
-    }
+    let limit = within("limit", filter.limit.unwrap_or(PAGE_JOBS_DEFAULT), 1, PAGE_JOBS_MAX)?;
     let states = filter.state.as_deref().map(states).transpose()?;
     let name = filter.name.as_deref().map(str::to_lowercase);
-    let overview = control.overview().await?;
+    let jobs = control.jobs().await?;
+    let unreadable_jobs = control.overview().await?.unreadable_jobs;
     let fits = |job: &&JobSummary| {
         states.as_ref().is_none_or(|states| states.contains(&job.status))
             && name.as_ref().is_none_or(|name| job.name.to_lowercase().contains(name))
     };
-    let fitting: Vec<&JobSummary> = overview.jobs.iter().filter(fits).collect();
+    let fitting: Vec<&JobSummary> = jobs.iter().filter(fits).collect();
     let skipped = match &filter.after {
         None => 0,
-        Some(after) => skipped(&overview.jobs, &fitting, after)?,
+        Some(after) => skipped(&jobs, &fitting, after)?,
     };
     let page: Vec<&JobSummary> = fitting[skipped..].iter().copied().take(limit as usize).collect();
     let is_last = skipped + page.len() == fitting.len();
@@ -155,7 +168,7 @@ async fn list(control: Control, filter: web::Query<dto::JobFilter>) -> Answer {
         jobs: page.iter().map(|job| dto::JobSummary::of(job, now_ms)).collect(),
         total: fitting.len(),
         next: page.last().filter(|_| !is_last).map(|last| last.id.to_string()),
-        unreadable_jobs: overview.unreadable_jobs.iter().map(dto::UnreadableJob::of).collect(),
+        unreadable_jobs: unreadable_jobs.iter().map(dto::UnreadableJob::of).collect(),
     }))
 }
 
@@ -178,15 +191,11 @@ fn states(text: &str) -> Result<Vec<JobStatus>, Problem> {
         let known = JobStatus::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(name));
         known.ok_or_else(|| {
             let names = JobStatus::ALL.map(JobStatus::as_str).join(", ");
-            wrong_filter("state", &format!("some of {names}"), name)
+            let detail = format!("query parameter `state`: expected some of {names}, found `{name}`");
+            Problem::new(ProblemKind::InvalidRequest, detail)
         })
     };
     text.split(',').map(str::trim).map(state).collect()
-}
-
-fn wrong_filter(parameter: &str, expected: &str, found: &str) -> Problem {
-    let detail = format!("query parameter `{parameter}`: expected {expected}, found `{found}`");
-    Problem::new(ProblemKind::InvalidRequest, detail)
 }
 
 async fn job(control: Control, id: web::Path<String>) -> Answer {
@@ -203,17 +212,27 @@ async fn cancel(
     let job = job_id(&id)?;
     let dto::ChangeMode::Cancel = change.mode;
     control.cancel(job, caller.0).await?;
-    Ok(HttpResponse::Accepted().json(dto::Submitted { id: job.to_string() }))
+    Ok(accepted(job))
+}
+
+/// What was asked of a job is seen at the job.
+fn accepted(job: JobId) -> HttpResponse {
+    HttpResponse::Accepted()
+        .insert_header((header::LOCATION, format!("{API}/jobs/{job}")))
+        .json(dto::Submitted { id: job.to_string() })
 }
 
 async fn delete(control: Control, caller: Caller, id: web::Path<String>) -> Answer {
-    control.delete(job_id(&id)?, caller.0).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let job = job_id(&id)?;
+    let deleted = control.delete(job, caller.0).await?;
+    Ok(if deleted.is_done { HttpResponse::NoContent().finish() } else { accepted(job) })
 }
 
-async fn restart(control: Control, caller: Caller, id: web::Path<String>) -> Answer {
+async fn restart(control: Control, caller: Caller, request: HttpRequest, id: web::Path<String>) -> Answer {
     let job = job_id(&id)?;
-    let restarted = control.restart(job, caller.0).await?;
+    let body_hash = hash_key(format!("restart {job}").as_str());
+    let key = key_of(&request)?.map(|key| IdempotencyKey { key, body_hash });
+    let restarted = control.restart(job, key, caller.0).await?;
     Ok(HttpResponse::Accepted()
         .insert_header((header::LOCATION, format!("{API}/jobs/{}", restarted.job)))
         .json(dto::Restarted::of(job, &restarted)))

@@ -8,7 +8,7 @@ mod inspect;
 mod jobs;
 mod why;
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -16,7 +16,8 @@ use actix_web::{
     middleware::DefaultHeaders,
     web::{self, Bytes},
 };
-use headwater_core::ids::JobId;
+use headwater_coordinator::view::JobDetails;
+use headwater_core::{graph::JobVertex, ids::JobId};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -85,6 +86,30 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Problem {
 
 pub(crate) fn job_id(text: &str) -> Result<JobId, Problem> {
     Ok(text.parse()?)
+}
+
+/// A parameter of the query that must be within bounds.
+pub(crate) fn within<N: Copy + PartialOrd + Display>(
+    parameter: &str,
+    found: N,
+    min: N,
+    max: N,
+) -> Result<N, Problem> {
+    if (min..=max).contains(&found) {
+        return Ok(found);
+    }
+    let detail = format!("query parameter `{parameter}`: expected {min} to {max}, found `{found}`");
+    Err(Problem::new(ProblemKind::InvalidRequest, detail))
+}
+
+/// A vertex of a job, as its id is written: `v0`.
+pub(crate) fn vertex_of<'a>(job: &'a JobDetails, id: &str) -> Result<&'a JobVertex, Problem> {
+    let vertices = &job.graph.vertices;
+    vertices.iter().find(|vertex| vertex.id.to_string() == id).ok_or_else(|| {
+        let known: Vec<String> = vertices.iter().map(|vertex| vertex.id.to_string()).collect();
+        Problem::new(ProblemKind::UnknownVertex, format!("the job has no vertex `{id}`"))
+            .hint(format!("expected one of {}", known.join(", ")))
+    })
 }
 
 /// A request's body, which must be JSON and not too long.

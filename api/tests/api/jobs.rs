@@ -61,6 +61,27 @@ fn only_an_ended_job_is_deleted() {
 }
 
 #[test]
+fn a_deletion_that_takes_long_is_polled_at_the_job() {
+    let server = TestServer::start(false);
+    let [_, finished, _] = server.fake.ids();
+    server.fake.delete_slowly();
+    let deleted = server.send("DELETE", &format!("/api/v1/jobs/{finished}"), &[], "");
+    assert_eq!((deleted.status, &deleted.json()["id"]), (202, &json!(finished.to_string())));
+    let job = server.get(deleted.header("location")).json();
+    assert_eq!((&job["id"], &job["deletion"]["failure"]), (&json!(finished.to_string()), &Value::Null));
+    assert!(job["deletion"]["since_ms"].is_i64());
+}
+
+#[test]
+fn what_is_accepted_says_where_its_end_can_be_seen() {
+    let server = TestServer::start(false);
+    let [running, ..] = server.fake.ids();
+    let cancelled = server.send("PATCH", &format!("/api/v1/jobs/{running}?mode=cancel"), &[], "");
+    assert_eq!((cancelled.status, cancelled.header("location")), (202, &*format!("/api/v1/jobs/{running}")));
+    assert_eq!(server.get(cancelled.header("location")).json()["state"], "CANCELED");
+}
+
+#[test]
 fn a_checkpoint_is_triggered_and_looked_at() {
     let server = TestServer::start(false);
     let [running, finished, _] = server.fake.ids();

@@ -87,7 +87,10 @@ fn cancelling_takes_effect_once() {
     assert!(patch("").problem(400, "invalid-request").contains("`mode`"));
     assert_eq!(patch("?mode=cancel").status, 202);
     assert_eq!(server.get(&path).json()["state"], "CANCELED");
-    assert!(patch("?mode=cancel").problem(409, "not-cancellable").contains("CANCELED"));
+    assert_eq!(patch("?mode=cancel").status, 202, "who has not heard the answer may ask again");
+    let [_, finished, _] = server.fake.ids();
+    let late = server.send("PATCH", &format!("/api/v1/jobs/{finished}?mode=cancel"), &[], "");
+    assert!(late.problem(409, "not-cancellable").contains("FINISHED"));
 }
 
 #[test]

@@ -14,12 +14,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Looker, vertex_id, within};
+use super::{Looker, vertex_id};
 use crate::{
     dto::{TapEnd, TapLost, TapRecord},
     events::event,
     inspect::TapStream,
-    routes::{Answer, job_id},
+    routes::{Answer, job_id, within},
 };
 
 const LIMIT_DEFAULT: u64 = 100;

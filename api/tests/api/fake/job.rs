@@ -41,6 +41,7 @@ impl Job {
             restarts: 2,
             tasks: vec![(ExecutionState::Running, 6)],
             failure: None,
+            deletion: None,
         };
         let spec = JobSpec {
             name: name.to_owned(),

@@ -13,8 +13,9 @@ use headwater_coordinator::{
     IdempotencyKey,
     handle::DispatcherError,
     view::{
-        Accepted, AttemptView, CheckpointView, ClusterOverview, ExceptionView, FeedEvent, FeedPage,
-        JobDetails, JobEventKind, JobEventView, RestartView, SlotTask, TriggerView, UnreadableJob,
+        Accepted, AttemptView, CheckpointView, ClusterOverview, DeleteView, DeletionView, ExceptionView,
+        FeedEvent, FeedPage, JobDetails, JobEventKind, JobEventView, JobSummary, RestartView, SlotTask,
+        TriggerView, UnreadableJob,
     },
 };
 use headwater_core::{
@@ -42,6 +43,7 @@ struct State {
     chaos: bool,
     timing_out: bool,
     is_ready: bool,
+    is_slow_to_delete: bool,
     started_at_ms: i64,
     keys: Vec<(IdempotencyKey, JobId)>,
     feed: Vec<FeedEvent>,
@@ -61,6 +63,7 @@ impl Fake {
             chaos,
             timing_out: false,
             is_ready: true,
+            is_slow_to_delete: false,
             started_at_ms: now_ms - 9_400_000,
             keys: Vec::new(),
             feed: Vec::new(),
@@ -96,6 +99,11 @@ impl Fake {
     /// Readiness, as it is asked for from outside.
     pub fn set_ready(&self, is_ready: bool) {
         self.state().is_ready = is_ready;
+    }
+
+    /// From now on deletions are under way for ever.
+    pub fn delete_slowly(&self) {
+        self.state().is_slow_to_delete = true;
     }
 
     /// Writes something down about a job and tells everyone.
@@ -144,6 +152,10 @@ impl State {
         let event = JobEventView { id, by, ..JobEventView::new(kind, SystemClock.now_ms(), message) };
         let number = self.feed.len() as u64 + 1;
         self.feed.push(FeedEvent { number, job, event });
+    }
+
+    fn summaries(&self) -> Vec<JobSummary> {
+        self.jobs.iter().map(|job| job.details.summary.clone()).collect()
     }
 
     fn job(&mut self, id: JobId) -> Result<&mut Job, DispatcherError> {
@@ -200,6 +212,9 @@ impl ControlPlane for Fake {
     fn cancel(&self, job: JobId, by: Option<String>) -> Reply<'_, ()> {
         let canceled = self.answer(|state| {
             let summary = &mut state.job(job)?.details.summary;
+            if summary.status == JobStatus::Canceled {
+                return Ok(());
+            }
             if summary.status.is_terminal() {
                 return Err(DispatcherError::NotCancellable { job, status: summary.status });
             }
@@ -238,7 +253,7 @@ impl ControlPlane for Fake {
         Box::pin(async { exceptions })
     }
 
-    fn restart(&self, job: JobId, by: Option<String>) -> Reply<'_, RestartView> {
+    fn restart(&self, job: JobId, _: Option<IdempotencyKey>, by: Option<String>) -> Reply<'_, RestartView> {
         let restarted = self.answer(|state| {
             let details = &mut state.job(job)?.details;
             let checkpoint = details.last_completed_checkpoint;
@@ -260,15 +275,20 @@ impl ControlPlane for Fake {
         Box::pin(async { restarted })
     }
 
-    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, ()> {
+    fn delete(&self, job: JobId, by: Option<String>) -> Reply<'_, DeleteView> {
         let deleted = self.answer(|state| {
-            let status = state.job(job)?.details.summary.status;
-            if !status.is_terminal() {
-                return Err(DispatcherError::NotEnded { job, status });
+            let is_slow = state.is_slow_to_delete;
+            let summary = &mut state.job(job)?.details.summary;
+            if !summary.status.is_terminal() {
+                return Err(DispatcherError::NotEnded { job, status: summary.status });
+            }
+            if is_slow {
+                summary.deletion = Some(DeletionView { since_ms: SystemClock.now_ms(), failure: None });
+                return Ok(DeleteView { is_done: false });
             }
             state.jobs.retain(|other| other.details.summary.id != job);
-            state.tell(job, JobEventKind::Deleted, "the job is deleted", by);
-            Ok(())
+            state.tell(job, JobEventKind::Deleted, "the job was deleted", by);
+            Ok(DeleteView { is_done: true })
         });
         self.changed();
         Box::pin(async { deleted })
@@ -335,15 +355,28 @@ impl ControlPlane for Fake {
         self.state().is_ready
     }
 
+    fn jobs(&self) -> Reply<'_, Vec<JobSummary>> {
+        let jobs = self.answer(|state| Ok(state.summaries()));
+        Box::pin(async { jobs })
+    }
+
     fn overview(&self) -> Reply<'_, ClusterOverview> {
         let overview = self.answer(|state| {
+            let mut jobs_by_status: Vec<(JobStatus, usize)> = Vec::new();
+            for job in state.summaries() {
+                match jobs_by_status.iter_mut().find(|(status, _)| *status == job.status) {
+                    Some((_, count)) => *count += 1,
+                    None => jobs_by_status.push((job.status, 1)),
+                }
+            }
             Ok(ClusterOverview {
                 started_at_ms: state.started_at_ms,
                 slots_total: 4,
                 slots_used: 2,
                 tasks_running: 6,
                 chaos: state.chaos,
-                jobs: state.jobs.iter().map(|job| job.details.summary.clone()).collect(),
+                jobs: state.summaries(),
+                jobs_by_status,
                 unreadable_jobs: vec![UnreadableJob {
                     id: "00000000000000000000000000000bad".to_owned(),
                     reason: "the checksum does not match".to_owned(),
