@@ -39,16 +39,24 @@ pub fn json_of<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Option<String> 
     shown.note.is_none().then_some(shown.json)
 }
 
-/// A sink's committables, a part for each checkpoint that prepared some; `show` makes JSON of one.
-pub fn committables(bytes: Option<&[u8]>, show: impl Fn(&[u8]) -> Option<String>) -> Vec<StatePart> {
-    let Some(bytes) = bytes else { return Vec::new() };
-    match codec::decode::<Vec<(CheckpointId, Vec<u8>)>>(bytes) {
-        Ok(prepared) => {
-            let part = |(checkpoint, bytes): &(CheckpointId, Vec<u8>)| {
-                StatePart::new(format!("sink-prepared-for-{checkpoint}"), show(bytes), bytes)
-            };
-            prepared.iter().map(part).collect()
-        }
-        Err(_) => vec![StatePart::new("sink-prepared", None, bytes)],
+/// What a sink keeps: its state, and its committables, a part for each checkpoint that prepared some. The functions make JSON of
+/// the one and of the others.
+pub fn sink_parts(
+    state: &[u8],
+    show_state: impl FnOnce(&[u8]) -> Option<String>,
+    committables: Option<&[u8]>,
+    show_prepared: impl Fn(&[u8]) -> Option<String>,
+) -> Vec<StatePart> {
+    let mut parts = Vec::new();
+    if !state.is_empty() {
+        parts.push(StatePart::new("sink", show_state(state), state));
     }
+    let Some(bytes) = committables else { return parts };
+    match codec::decode::<Vec<(CheckpointId, Vec<u8>)>>(bytes) {
+        Ok(prepared) => parts.extend(prepared.iter().map(|(checkpoint, bytes)| {
+            StatePart::new(format!("sink-prepared-for-{checkpoint}"), show_prepared(bytes), bytes)
+        })),
+        Err(_) => parts.push(StatePart::new("sink-prepared", None, bytes)),
+    }
+    parts
 }

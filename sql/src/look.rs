@@ -1,6 +1,9 @@
 //! What those who look into a checkpoint are told of the states of operators: keys and rows as columns by their names.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use arrow::{
     array::RecordBatch,
@@ -83,6 +86,11 @@ pub(crate) fn names_of(schema: &Schema) -> String {
     format!("({})", columns.collect::<Vec<_>>().join(", "))
 }
 
+/// Decodes what may not be what it is taken for: `None` if Arrow panics, as it does at rows that it has not made.
+pub(crate) fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(decode)).ok()
+}
+
 fn failed(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -99,11 +107,9 @@ impl KeyColumns {
         if self.schema.fields().is_empty() {
             return Ok(b"{}".to_vec());
         }
-        // Arrow panics at rows that it has not made.
-        let decode = std::panic::AssertUnwindSafe(|| self.codec.decode([key]));
-        let columns =
-            std::panic::catch_unwind(decode).map_err(|_| "it is no key of these columns".to_owned())?;
-        json_of_row(&rows_of(self.schema.clone(), columns.map_err(failed)?, 1).map_err(failed)?)
+        let columns = guarded(|| self.codec.decode([key]).map_err(failed))
+            .unwrap_or_else(|| Err("it is no key of these columns".to_owned()))?;
+        json_of_row(&rows_of(self.schema.clone(), columns, 1).map_err(failed)?)
     }
 
     /// Reads a key as people write it: an object with the columns, an array of them, or if it is one column, its value.

@@ -2,7 +2,7 @@
 
 use headwater_actors::{
     context::{TaskContext, TaskError},
-    look::{StatePart, committables, json_of},
+    look::{StatePart, json_of, sink_parts},
 };
 use headwater_core::{checkpoint::SubtaskSnapshot, codec, time::TimestampMs};
 
@@ -49,11 +49,9 @@ pub(super) fn operator_state(plan: &VertexPlan, snapshot: &SubtaskSnapshot) -> V
         _ => None,
     });
     if let Some(sink) = sink {
-        if !state.sink.is_empty() {
-            parts.push(StatePart::new("sink", sink.show_state(&state.sink), &state.sink));
-        }
-        let committable = snapshot.committable.as_deref();
-        parts.extend(committables(committable, |prepared| sink.show_prepared(prepared)));
+        let show_prepared = |prepared: &_| sink.show_prepared(prepared);
+        let committables = snapshot.committable.as_deref();
+        parts.extend(sink_parts(&state.sink, |state| sink.show_state(state), committables, show_prepared));
     }
     parts
 }

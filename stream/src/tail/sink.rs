@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_actors::{
     batch::Batch,
     context::{TaskContext, TaskError},
-    look::{StatePart, committables},
+    look::{StatePart, sink_parts},
     output::Output,
     sink::{Committer, Sink, SinkWriter},
 };
@@ -28,9 +28,8 @@ impl<T: Send + 'static, S: Sink<T>> TailFactory<T> for SinkTailFactory<S> {
     type Tail = SinkTail<T, S::Writer>;
 
     fn show_state(&self, state: &[u8], committable: Option<&[u8]>) -> Vec<StatePart> {
-        let kept = (!state.is_empty()).then(|| StatePart::new("sink", self.sink.show_state(state), state));
-        let prepared = committables(committable, |prepared| self.sink.show_prepared(prepared));
-        kept.into_iter().chain(prepared).collect()
+        let show_prepared = |prepared: &_| self.sink.show_prepared(prepared);
+        sink_parts(state, |state| self.sink.show_state(state), committable, show_prepared)
     }
 
     fn open(&self, context: &TaskContext, state: Option<&[u8]>) -> Result<Self::Tail, TaskError> {

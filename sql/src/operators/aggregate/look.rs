@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{AggregateCall, cell::Cell};
 use crate::{
     batch::rows_of,
-    look::ShowValue,
+    look::{ShowValue, guarded},
     rows::{RowBytes, RowCodec},
     shown::json_of_row,
 };
@@ -66,15 +66,13 @@ fn show_cell(call: &AggregateCall, cell: &Cell) -> Option<Value> {
 
 /// A value that is kept as a row of its own.
 fn decode(call: &AggregateCall, bytes: &RowBytes) -> Option<Value> {
-    let decode = std::panic::AssertUnwindSafe(|| {
+    let json = guarded(|| {
         let codec = RowCodec::new([call.argument_type.clone()]).ok()?;
         let columns = codec.decode([bytes.as_slice()]).ok()?;
         let field = arrow::datatypes::Field::new("value", call.argument_type.clone(), true);
         let schema = std::sync::Arc::new(arrow::datatypes::Schema::new(vec![field]));
         json_of_row(&rows_of(schema, columns, 1).ok()?).ok()
-    });
-    // Arrow panics at rows that it has not made.
-    let json = std::panic::catch_unwind(decode).ok()??;
+    })??;
     let mut row: Map<String, Value> = serde_json::from_slice(&json).ok()?;
     row.remove("value")
 }

@@ -31,10 +31,10 @@ pub(crate) fn describe_rows<V: DeserializeOwned + 'static>(
 }
 
 fn show_row(schema: &SchemaRef, order: &[(usize, SortOptions)], row: &StoredRow) -> Value {
-    let decode = std::panic::AssertUnwindSafe(|| {
+    let shown = look::guarded(|| {
         let rows = OrderedCodec::new(schema, order).ok()?.decode([row]).ok()?;
         serde_json::from_slice(&json_of_row(&rows).ok()?).ok()
     });
     // Where nobody asks for the other columns only what rows are sorted by is kept.
-    std::panic::catch_unwind(decode).ok().flatten().unwrap_or_else(|| json!(row))
+    shown.flatten().unwrap_or_else(|| json!(row))
 }
