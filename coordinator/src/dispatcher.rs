@@ -98,7 +98,7 @@ impl Dispatcher {
 
     /// Takes over every stored job that is not here yet: all of them when the process starts.
     fn adopt_stored_jobs(&mut self) -> Result<(), StoreError> {
-        self.services.recorder.begin(&self.services.store)?;
+        self.services.recorder.begin(&self.services.store);
         self.services.submissions.load(&self.services.store)?;
         let mut deletions = self.services.store.deletions()?;
         let mut unreadable = Vec::new();
@@ -118,7 +118,11 @@ impl Dispatcher {
             }
         }
         // What is left of jobs whose records went before the process died.
-        deletions.into_keys().try_for_each(|job| self.services.store.delete(job))?;
+        for job in deletions.into_keys() {
+            if let Err(error) = self.services.store.delete(job) {
+                tracing::warn!(%job, %error, "what is left of a deleted job stays until the next start");
+            }
+        }
         self.services.set_unreadable_jobs(unreadable);
         ending::forget_oldest(&self.services);
         self.services.set_adopted();

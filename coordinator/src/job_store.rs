@@ -158,14 +158,19 @@ impl JobStore {
         self.0.delete(&format!("{SUBMISSIONS}{key}"))
     }
 
-    /// Counts a process that begins now.
-    pub(crate) fn begin_process(&self, now_ms: TimestampMs) -> Result<Incarnation, StoreError> {
-        let began = match self.value::<Incarnation>(PROCESS)? {
-            None => Incarnation { number: 0, began_ms: now_ms },
-            Some(last) => Incarnation { number: last.number + 1, began_ms: now_ms.max(last.began_ms + 1) },
+    /// Counts a process that begins now. If that cannot be read or written, as on a full disk, it begins all the same.
+    pub(crate) fn begin_process(&self, now_ms: TimestampMs) -> Incarnation {
+        let last = self.value::<Incarnation>(PROCESS);
+        let began = match &last {
+            Ok(Some(last)) => {
+                Incarnation { number: last.number + 1, began_ms: now_ms.max(last.began_ms + 1) }
+            }
+            Ok(None) | Err(_) => Incarnation { number: 0, began_ms: now_ms },
         };
-        self.put_value(PROCESS, &began)?;
-        Ok(began)
+        if let Err(error) = last.and_then(|_| self.put_value(PROCESS, &began)) {
+            tracing::error!(%error, "this process is not counted: its events may have the numbers of another's");
+        }
+        began
     }
 
     /// The number of the job's next checkpoint, as far as it was promised.

@@ -7,7 +7,6 @@ use std::{
 
 use headwater_core::{
     ids::JobId,
-    store::StoreError,
     time::{Clock, TimestampMs},
 };
 use tokio::sync::Notify;
@@ -41,12 +40,8 @@ impl Recorder {
     }
 
     /// Counts this process among those that used the job store, once.
-    pub(crate) fn begin(&self, store: &JobStore) -> Result<(), StoreError> {
-        if self.incarnation.get().is_none() {
-            let began = store.begin_process(self.now_ms())?;
-            self.incarnation.get_or_init(|| began);
-        }
-        Ok(())
+    pub(crate) fn begin(&self, store: &JobStore) {
+        self.incarnation.get_or_init(|| store.begin_process(self.now_ms()));
     }
 
     pub(crate) fn incarnation(&self) -> Incarnation {

@@ -406,11 +406,14 @@ impl JobCell {
     /// Gives up what is shown as under way though its outcome will not be known.
     pub(crate) fn fail_open_checkpoints(&self, failure: &CheckpointFailure) {
         let mut observed = self.observed();
-        for checkpoint in observed.checkpoints.in_progress() {
-            observed.checkpoints.end(checkpoint, CheckpointStatus::Failed(failure.clone()));
+        let open = observed.checkpoints.in_progress();
+        for checkpoint in &open {
+            observed.checkpoints.end(*checkpoint, CheckpointStatus::Failed(failure.clone()));
         }
         drop(observed);
-        self.is_unsaved(Part::Checkpoints);
+        if !open.is_empty() {
+            self.is_unsaved(Part::Checkpoints);
+        }
     }
 
     /// The slots in which the job has tasks.
