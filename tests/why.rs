@@ -208,7 +208,7 @@ fn a_query_tells_when_its_next_window_fires_and_what_is_left_to_read() {
         let source = &details.vertices[0][0].metrics.gauges;
         assert!((400_000_000..=500_000_000).contains(&source.pending_records.unwrap()), "{source:?}");
         assert_eq!(source.state_entries, None);
-        test.server.dispatcher.cancel(job).await.unwrap();
+        test.server.dispatcher.cancel(job, None).await.unwrap();
         test.ended(job).await;
     });
 }
