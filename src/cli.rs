@@ -30,10 +30,11 @@ mod verify;
 mod wait;
 mod why;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{borrow::Cow, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
+use headwater_core::secret::hide;
 use headwater_stream::ProgramRegistry;
 
 /// Where REST is unless something else is said.
@@ -110,8 +111,12 @@ fn tell_usage(error: &clap::Error) -> ExitCode {
         let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
         output::failure(&exit::Coded::new(exit::USAGE, message).into());
     } else {
-        // Nobody may read it.
-        let _ = error.print();
+        let told = error.to_string();
+        match hide(&told) {
+            // Nobody may read it.
+            Cow::Borrowed(_) => drop(error.print()),
+            Cow::Owned(hidden) => output::complain(hidden.trim_end()),
+        }
     }
     ExitCode::from(if error.use_stderr() { exit::USAGE } else { 0 })
 }
@@ -121,11 +126,14 @@ fn server_of_environment() -> Option<String> {
 }
 
 fn command(programs: &ProgramRegistry) -> Command {
+    let default_server = server_of_environment().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
     let server = Arg::new("server")
         .long("server")
         .value_name("URL")
         .value_parser(client::server_address)
-        .default_value(server_of_environment().unwrap_or_else(|| DEFAULT_SERVER.to_owned()))
+        // An address may have a password in it.
+        .hide_default_value(hide(&default_server) != default_server)
+        .default_value(default_server)
         .help("the server's address; HEADWATER_SERVER");
     let json = Arg::new("json")
         .long("json")

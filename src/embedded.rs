@@ -37,7 +37,10 @@ pub fn execution_environment() -> StreamExecutionEnvironment {
 /// The `main` of a program: takes its arguments from the command line and runs it by itself. Wrong arguments print the
 /// usage and give 2, a failed job 1.
 pub fn run_program(program: &Program) -> ExitCode {
-    logging::init("warn", logging::Format::Text);
+    if let Err(error) = logging::init("warn", logging::Format::Text) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     let matches = program
         .command()
         .arg(

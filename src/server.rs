@@ -21,6 +21,7 @@ use headwater_coordinator::{CoordinatorConfig, RememberedJobs, handle::Dispatche
 use headwater_core::{
     gateway::{CoordinatorGateway, FromWorker},
     job::ProgramCatalog,
+    malformed,
     options::parse_duration_ms,
     shown::Redaction,
     time::SystemClock,
@@ -97,7 +98,11 @@ impl Server {
         let access = security::Access::of(&options);
         let listener = headwater_api::listen(options.bind, access != security::Access::Loopback)?;
         let lock = lock_data_dir(&options.data_dir)?;
+        security::close_own_folders(&options)?;
         security::guard_connectors(&options, access)?;
+        if options.redact.has_names() {
+            malformed::hide_causes();
+        }
         let (settings, new_token) = security::settings(&options, access)?;
         let shutdown = settings.shutdown.clone();
         let is_secure = settings.tls.is_some();
@@ -106,6 +111,7 @@ impl Server {
         state.purge_all()?;
         let checkpoints = FileCheckpointStore::new(state.clone());
         let store = Arc::new(open_job_store(&options.data_dir)?);
+        security::close_new_folders(&options.data_dir);
         let synced = state.fs().sync_folder(&options.data_dir);
         synced.with_context(|| format!("cannot sync {}", options.data_dir.display()))?;
         let clock = Arc::new(SystemClock);

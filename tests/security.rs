@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -50,7 +51,10 @@ fn told(output: &Output) -> String {
 
 impl Server {
     fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), options)
+    }
+
+    fn start_in(folder: TempDir, options: &[&str]) -> Self {
         fs::write(folder.path().join("h.toml"), "[rest]\nport = 0\n").unwrap();
         let mut process = headwater(&["start", "--config", "h.toml", "--data-dir", "data"])
             .args(options)
@@ -166,6 +170,49 @@ fn jobs_of_a_server_with_tokens_reach_only_what_is_allowed() {
                   'format' = 'raw'); CREATE TABLE p (a STRING) WITH ('connector' = 'print'); INSERT INTO p SELECT a FROM s;";
     let refused = server.submit_sql(socket, token);
     assert!(told(&refused).contains("security.allowed-outbound-hosts"), "{refused:?}");
+}
+
+#[test]
+fn folders_of_older_data_are_closed_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for name in ["security", "checkpoints", "files", "elsewhere"] {
+        fs::create_dir_all(data.join(name)).unwrap();
+        fs::set_permissions(data.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::os::unix::fs::symlink("elsewhere", data.join("journal")).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Server::start_in(folder, &[]);
+    let mode = |name: &str| {
+        fs::metadata(server.folder.path().join("data").join(name)).unwrap().permissions().mode() & 0o777
+    };
+    for own in ["security", "checkpoints", "journal", "elsewhere", "jobs", "work", "metrics", "logs"] {
+        assert_eq!(mode(own), 0o700, "{own}");
+    }
+    assert_eq!((mode("files"), mode("")), (0o755, 0o755), "others may fetch what jobs write");
+    let logged = |what: &str| {
+        let log = fs::read_to_string(server.folder.path().join("data/logs/headwater.log"));
+        log.unwrap_or_default().lines().any(|line| line.contains("its mode was 755") && line.contains(what))
+    };
+    until("the log tells", || ["data/security", "data/checkpoints", "data/journal"].into_iter().all(logged));
+    assert!(!logged("data/files") && !logged("data/jobs"));
+}
+
+#[test]
+fn a_wrong_log_level_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |option: &str, variable: &str| {
+        let mut command = headwater(&["start", "--port", "0", "-D", option]);
+        command.env("RUST_LOG", variable).current_dir(folder.path()).output().unwrap()
+    };
+    for (told_of, output) in [
+        ("log.level`: expected a level", start("log.level=wran", "off")),
+        ("RUST_LOG: expected a level", start("log.level=warn", "headwater=wran")),
+        ("found `headwater=wran`", start("log.level=warn", "headwater=wran")),
+    ] {
+        assert!(code(&output) == 2 && told(&output).contains(told_of), "{output:?}");
+    }
+    assert!(!folder.path().join("headwater-data").exists());
 }
 
 #[test]

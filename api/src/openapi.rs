@@ -175,7 +175,13 @@ fn common_problems(path: &str, endpoint: &Endpoint) -> Vec<ProblemKind> {
     use ProblemKind as Kind;
     let mut kinds =
         vec![Kind::HostNotAllowed, Kind::MethodNotAllowed, Kind::DispatcherTimeout, Kind::StoreFailed];
-    kinds.extend([Kind::LoginRequired, Kind::WrongToken, Kind::NotPermitted, Kind::TooManyLogins]);
+    kinds.extend([
+        Kind::LoginRequired,
+        Kind::WrongToken,
+        Kind::NotPermitted,
+        Kind::TooManyLogins,
+        Kind::CrossOrigin,
+    ]);
     if path.contains("{id}") {
         kinds.push(Kind::UnknownJob);
     }
@@ -186,7 +192,7 @@ fn common_problems(path: &str, endpoint: &Endpoint) -> Vec<ProblemKind> {
         kinds.push(Kind::InvalidRequest);
     }
     if endpoint.method != Method::GET {
-        kinds.extend([Kind::CrossOrigin, Kind::UnsupportedMediaType]);
+        kinds.push(Kind::UnsupportedMediaType);
     }
     if endpoint.body.is_some() {
         kinds.extend([Kind::MalformedJson, Kind::InvalidRequest, Kind::BodyTooLarge]);

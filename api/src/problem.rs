@@ -1,6 +1,6 @@
 //! Errors as clients get them: `application/problem+json` (RFC 9457).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -8,7 +8,12 @@ use actix_web::{
     http::{Method, StatusCode, header},
 };
 use headwater_coordinator::handle::DispatcherError;
-use headwater_core::{ids::InvalidJobId, job::PlanError, options::OptionError};
+use headwater_core::{
+    ids::InvalidJobId,
+    job::PlanError,
+    options::OptionError,
+    secret::{Secrets, hide},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -205,9 +210,9 @@ pub(crate) struct ProblemBody<'a> {
     /// The HTTP status.
     status: u16,
     /// What is wrong this time.
-    detail: &'a str,
+    detail: Cow<'a, str>,
     /// What to do about it.
-    hint: &'a str,
+    hint: Cow<'a, str>,
     /// The line of a script, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
@@ -238,6 +243,13 @@ impl Problem {
         problem
     }
 
+    /// The same without these secrets.
+    pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
+        self.detail = secrets.hide(&self.detail).into();
+        self.hint = self.hint.map(|hint| secrets.hide(&hint).into());
+        self
+    }
+
     /// Its kind.
     pub fn kind(&self) -> ProblemKind {
         self.kind
@@ -249,8 +261,8 @@ impl Problem {
             r#type: self.kind.urn(),
             title,
             status: status.as_u16(),
-            detail: &self.detail,
-            hint: self.hint.as_deref().unwrap_or_else(|| self.kind.hint()),
+            detail: hide(&self.detail),
+            hint: self.hint.as_deref().map_or_else(|| self.kind.hint().into(), hide),
             line: self.line,
             column: self.column,
         }

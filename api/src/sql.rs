@@ -18,7 +18,7 @@ use actix_web::{
     web::{self, Bytes},
 };
 use futures::stream;
-use headwater_core::job::JobSpec;
+use headwater_core::{job::JobSpec, secret::Secrets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
@@ -163,10 +163,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 
 async fn validate(front_end: FrontEnd, request: HttpRequest, payload: web::Payload) -> Answer {
     let ValidateRequest { sql } = routes::read_json(&request, payload).await?;
+    let secrets = Secrets::of_text(&sql);
     let validated = web::block(move || front_end.validate(&sql)).await;
     let validation = match validated.map_err(|_| died())? {
         Ok(statements) => Validation { valid: true, statements, errors: Vec::new() },
-        Err(fault) => Validation { valid: false, statements: Vec::new(), errors: vec![fault] },
+        Err(fault) => {
+            Validation { valid: false, statements: Vec::new(), errors: vec![fault.without(&secrets)] }
+        }
     };
     Ok(HttpResponse::Ok().json(validation))
 }
@@ -204,7 +207,10 @@ async fn preview(
     let stop = Arc::new(AtomicBool::new(false));
     let out = PreviewOut { events: sender, stop: stop.clone(), rows_max };
     let run = move || {
-        let last = front_end.preview(&sql, &out).map_or_else(PreviewEvent::Fault, |()| PreviewEvent::End);
+        let last = match front_end.preview(&sql, &out) {
+            Ok(()) => PreviewEvent::End,
+            Err(fault) => PreviewEvent::Fault(fault.without(&Secrets::of_text(&sql))),
+        };
         out.send(last);
         // The slot is that of the thread: it is free when the query has ended, which may be after its client has gone.
         drop(slot);

@@ -104,7 +104,7 @@ fn args(fields: &mut Map<String, Value>) -> Result<Args, Problem> {
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(integer), _) => ArgValue::Integer(integer),
                 (None, Some(float)) if number.is_f64() => ArgValue::Float(float),
-                _ => return refuse(&format!("{number}, which is out of range")),
+                _ => return refuse("a number that is out of range"),
             },
             other => return refuse(kind_of(&other)),
         };

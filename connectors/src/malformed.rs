@@ -10,7 +10,7 @@ use headwater_actors::{
     metrics::TaskCounters,
     sink::Committer,
 };
-use headwater_core::{ids::CheckpointId, options::MalformedRecords};
+use headwater_core::{ids::CheckpointId, malformed, options::MalformedRecords};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -111,10 +111,7 @@ impl MalformedHandler {
         let Malformed { record, at, cause } = malformed;
         match &mut self.policy {
             Policy::Fail => {
-                return Err(TaskError::Connector(format!(
-                    "malformed record at {position}: {cause}; to go on without such records, set \
-                     `source.malformed-records` to `skip` or `dead-letter`"
-                )));
+                return Err(TaskError::Connector(malformed::message(position, &cause)));
             }
             Policy::Skip => {}
             Policy::DeadLetter(committer) => {

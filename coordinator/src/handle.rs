@@ -71,7 +71,7 @@ pub enum DispatcherError {
         status: JobStatus,
     },
     /// The same key came with another body.
-    #[error("the idempotency key `{key}` was used for another submission, which became job {job}")]
+    #[error("the idempotency key was used for another submission, which became job {job}")]
     IdempotencyKeyReused {
         /// The key.
         key: String,

@@ -9,6 +9,7 @@ use headwater_core::{
     gateway::WorkerGateway,
     ids::JobId,
     job::ProgramCatalog,
+    secret::{self, Secrets},
     store::{CheckpointStore, StoreError},
     time::{Clock, TimestampMs},
 };
@@ -117,6 +118,7 @@ impl Services {
     }
 
     pub(crate) fn add_job(&self, cell: &Arc<JobCell>) {
+        secret::remember(cell.id, Secrets::of_job(&cell.record().spec));
         if let Some(key) = cell.idempotency() {
             self.submissions.add(&key, cell.id, cell.submitted_at_ms);
         }
@@ -129,6 +131,8 @@ impl Services {
         if let Some(key) = cell.idempotency() {
             self.submissions.outlive(&self.store, &key, self.clock.now_ms())?;
         }
-        self.store.delete(cell.id)
+        self.store.delete(cell.id)?;
+        secret::forget(cell.id);
+        Ok(())
     }
 }

@@ -74,17 +74,18 @@ impl AccessPolicy {
         })
     }
 
-    /// Allows nothing in these folders: the server keeps there what no job is to see or change.
-    pub fn reserve(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
-        self.reserved.extend(
-            folders.into_iter().map(|folder| std::path::absolute(&folder).unwrap_or(folder)).map(|folder| {
-                // The parent is there, whether this is or not.
-                match (folder.parent().map(fs::canonicalize), folder.file_name()) {
-                    (Some(Ok(parent)), Some(name)) => parent.join(name),
-                    _ => folder,
-                }
-            }),
-        );
+    /// Allows nothing in these folders and files: the server keeps there what no job is to see or change. Of a link, what it
+    /// leads to now is meant, too.
+    pub fn reserve(mut self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        for path in paths {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            self.reserved.extend(fs::canonicalize(&path));
+            // The parent is there, whether this is or not.
+            self.reserved.push(match (path.parent().map(fs::canonicalize), path.file_name()) {
+                (Some(Ok(parent)), Some(name)) => parent.join(name),
+                _ => path,
+            });
+        }
         self
     }
 
@@ -274,10 +275,21 @@ mod tests {
     #[test]
     fn the_servers_own_folders_are_nobodys_business() {
         let folder = tempfile::tempdir().unwrap();
-        let policy = AccessPolicy::new(None, None).unwrap().reserve([folder.path().join("security")]);
+        let elsewhere = folder.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        symlink(&elsewhere, folder.path().join("checkpoints")).unwrap();
+        let reserved = ["security", "checkpoints"].map(|name| folder.path().join(name));
+        let policy = AccessPolicy::new(None, None).unwrap().reserve(reserved);
         policy.check_path(&folder.path().join("files/in")).unwrap();
         policy.check_path(Path::new("/etc/hosts")).unwrap();
-        for reserved in ["security", "security/tokens", "files/../security/tokens"] {
+        for reserved in [
+            "security",
+            "security/tokens",
+            "files/../security/tokens",
+            "checkpoints/1",
+            "elsewhere/1",
+            "elsewhere",
+        ] {
             fs::create_dir_all(folder.path().join("files")).unwrap();
             policy.check_path(&folder.path().join(reserved)).unwrap_err();
         }

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod ids;
 pub mod job;
 pub mod key_group;
+pub mod malformed;
 pub mod options;
 pub mod random;
 pub mod restart;

@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_json::Number;
 
-use crate::secret::{HIDDEN, hide_options, is_secret};
+use crate::secret::{HIDDEN, hide, is_secret};
 
 /// A value with more JSON than this is not looked at any further, and not shown at all.
 pub const LOOKED_AT_BYTES_MAX: usize = 64 << 10;
@@ -33,6 +33,11 @@ impl Redaction {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// Whether it hides more than secrets.
+    pub fn has_names(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// Whether the value of this name is hidden.
@@ -157,7 +162,7 @@ impl Json {
     }
 }
 
-/// Texts are looked into if they are JSON themselves, and for secret options of SQL. Names in other texts are not found.
+/// Texts are looked into if they are JSON themselves, and for what they say are secrets. Other names in other texts are not found.
 fn redact_text(text: &mut String, redaction: &Redaction) {
     if text.trim_start().starts_with(['{', '[', '"'])
         && let Ok(mut inner) = serde_json::from_str::<Json>(text)
@@ -171,7 +176,7 @@ fn redact_text(text: &mut String, redaction: &Redaction) {
             }
         }
     }
-    if let std::borrow::Cow::Owned(hidden) = hide_options(text) {
+    if let std::borrow::Cow::Owned(hidden) = hide(text) {
         *text = hidden;
     }
 }

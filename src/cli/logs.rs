@@ -10,11 +10,13 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use headwater_api::dto::LogLines;
 
-use super::{jobs::client, output};
+use super::{client::Query, jobs::client, output};
 use crate::logging::render;
 
 /// How often a follower asks for more.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Lines at most that a follower asks for at once.
+const MORE: u32 = 1_000;
 
 pub(super) fn command(server: &Arg, json: &Arg) -> Command {
     Command::new("logs")
@@ -50,14 +52,13 @@ pub(super) fn command(server: &Arg, json: &Arg) -> Command {
 pub(super) fn logs(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let client = client(args);
     let level = args.get_one::<String>("level").expect("has a default");
-    let mut filter = format!("level={level}");
-    if let Some(job) = args.get_one::<String>("job") {
-        // An id that is none is refused here: in a path or query it might mean something else.
-        let job: headwater_core::ids::JobId = job.parse()?;
-        filter += &format!("&job={job}");
-    }
+    let job = args.get_one::<String>("job");
     let lines = args.get_one::<u32>("lines").expect("has a default");
-    let mut found: LogLines = client.read(&format!("/logs?{filter}&limit={lines}"))?;
+    let query = |limit, after| {
+        let filter = Query::default().with("level", Some(level)).with("job", job);
+        filter.with("limit", Some(limit)).with("after", after)
+    };
+    let mut found: LogLines = client.query("/logs", &query(*lines, None))?;
     loop {
         print(&found)?;
         if !args.get_flag("follow") {
@@ -66,7 +67,7 @@ pub(super) fn logs(args: &ArgMatches) -> anyhow::Result<ExitCode> {
         if found.lines.is_empty() {
             sleep(INTERVAL);
         }
-        found = client.read(&format!("/logs?{filter}&limit=1000&after={}", found.next))?;
+        found = client.query("/logs", &query(MORE, Some(found.next)))?;
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+use headwater_core::secret::hide;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ pub(super) fn note(text: impl Display) {
 
 /// Why the command fails.
 pub(super) fn failure(error: &anyhow::Error) {
-    let message = format!("{error:#}");
+    let message = hide(&format!("{error:#}")).into_owned();
     if !is_json() {
         complain(format_args!("error: {}", printable(&message)));
         return;

@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use headwater_sql::parser::parse_script;
+use headwater_sql::{error::SqlError, parser::parse_script};
 
 use self::{
     editor::{Editor, Typed},
@@ -81,7 +81,7 @@ pub(super) fn command(server: &Arg) -> Command {
 
 pub(super) fn sql(args: &ArgMatches) -> anyhow::Result<ExitCode> {
     let log_format = if is_json() { logging::Format::Json } else { logging::Format::Text };
-    logging::init("warn", log_format);
+    logging::init("warn", log_format).map_err(|error| Coded::new(USAGE, error))?;
     let client = Client::new(args.get_one::<String>("server").expect("has a default"));
     let format = match (is_json(), stdout().is_terminal()) {
         (true, _) => Format::Json,
@@ -245,9 +245,15 @@ fn report(shell: &Shell, failure: &Failure, name: Option<&str>, text: &str) -> E
             ExitCode::from(code_of(error))
         }
         Failure::Sql(error) => {
+            // It may quote what was said before.
+            let mut secrets = shell.secrets.clone();
+            secrets.add_text(text);
+            let hidden = |text: &str| secrets.hide(text).into_owned();
+            let (message, hint) = (hidden(&error.message), error.hint.as_deref().map(hidden));
+            let error = SqlError { message, hint, ..error.clone() };
             match shell.format {
-                Format::Json => complain(output::json_of_error(error)),
-                _ => complain(output::told(error, name, text)),
+                Format::Json => complain(output::json_of_error(&error)),
+                _ => complain(output::told(&error, name, text)),
             }
             ExitCode::FAILURE
         }

@@ -15,10 +15,14 @@ use headwater_core::shown::Redaction;
 use headwater_stream::ProgramRegistry;
 use serde_json::json;
 
-use super::{comeback, config, output};
+use super::{
+    comeback, config,
+    exit::{Coded, USAGE},
+    output,
+};
 use crate::{
     config::table::keys,
-    logging::{self, LogFiles, LogFilesOptions},
+    logging::{self, LogFiles},
     server::{Server, ServerOptions, default_slots},
     telemetry::{Endpoint, Telemetry},
 };
@@ -98,7 +102,8 @@ pub(super) fn start(args: &ArgMatches, programs: ProgramRegistry) -> anyhow::Res
         _ if output::is_json() => logging::Format::Json,
         _ => logging::Format::Text,
     };
-    logging::init(&config.text(keys::LOG_LEVEL).unwrap_or_default(), format);
+    let logs = logging::init(&config.text(keys::LOG_LEVEL).unwrap_or_default(), format);
+    logs.map_err(|error| Coded::new(USAGE, error))?;
     let ip = config.parsed(keys::BIND).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let options = ServerOptions {
         data_dir: config.text(keys::DATA_DIR).unwrap_or_default().into(),
@@ -124,7 +129,7 @@ async fn serve(
     let data_dir = options.data_dir.clone();
     let server = Server::start(options, Arc::new(programs)).await?;
     // Not before the data folder is ours: another process's log is not to be mixed with this one's.
-    let log_files = log_files(log_dir);
+    let log_files = log_files(&log_dir);
     let telemetry =
         collector.map(|endpoint| Telemetry::start(&endpoint, logging::book(), server.dispatcher.clone()));
     let _telemetry = telemetry.transpose().context("cannot start a thread")?;
@@ -161,12 +166,11 @@ fn announce(server: &Server, data_dir: &Path) -> anyhow::Result<()> {
 }
 
 /// A server without its log in files is better than none.
-fn log_files(folder: PathBuf) -> Option<LogFiles> {
-    let shown = folder.display().to_string();
-    match LogFiles::open(logging::book(), LogFilesOptions::in_folder(folder)) {
+fn log_files(folder: &Path) -> Option<LogFiles> {
+    match LogFiles::open(logging::book(), folder) {
         Ok(files) => Some(files),
         Err(error) => {
-            tracing::warn!(folder = shown, %error, "the log is not written to files");
+            tracing::warn!(folder = %folder.display(), %error, "the log is not written to files");
             None
         }
     }

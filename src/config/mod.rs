@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use headwater_api::dto::ConfigEntry;
 use headwater_core::{
     options::{JobOptions, nearest},
-    secret::{HIDDEN, is_secret},
+    secret::{HIDDEN, hide, is_secret},
 };
 use table::{ConfigOption, Kind, options};
 
@@ -220,17 +220,7 @@ fn shown(option: &ConfigOption, given: &Given) -> String {
     if is_secret(option.key) && option.kind != Kind::Path {
         HIDDEN.to_owned()
     } else {
-        without_userinfo(&text)
-    }
-}
-
-/// A URL without a user's name and password.
-fn without_userinfo(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority_end].rfind('@') {
-        Some(at) => format!("{scheme}://{HIDDEN}{}", &rest[at..]),
-        None => text.to_owned(),
+        hide(&text).into_owned()
     }
 }
 

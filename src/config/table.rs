@@ -2,13 +2,11 @@
 
 use headwater_core::options::{JOB_OPTIONS, parse_duration_ms, parse_memory_bytes};
 
-use crate::telemetry::Endpoint;
+use crate::{logging::filter, telemetry::Endpoint};
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Any text.
-    Text,
     /// A file or folder.
     Path,
     /// `true` or `false`.
@@ -23,6 +21,8 @@ pub enum Kind {
     Bytes,
     /// A duration such as `10 s`.
     Duration,
+    /// What is logged, as in `RUST_LOG`.
+    LogFilter,
     /// One of these.
     Choice(&'static [&'static str]),
     /// Several texts: an array in the file, separated by commas elsewhere.
@@ -131,8 +131,13 @@ const SERVER_OPTIONS: &[ConfigOption] = &[
         "256",
         "open connections from one address, at most; more are closed at once",
     ),
-    option(keys::STREAMS, Kind::Integer(1, 64), "64", "live event streams, at most"),
-    option(keys::STREAMS_PER_PEER, Kind::Integer(1, 64), "32", "live event streams to one address, at most"),
+    option(keys::STREAMS, Kind::Integer(1, 100_000), "64", "live event streams, at most"),
+    option(
+        keys::STREAMS_PER_PEER,
+        Kind::Integer(1, 100_000),
+        "32",
+        "live event streams to one address, at most; each is a connection",
+    ),
     option(
         keys::HEADER_TIMEOUT,
         Kind::Duration,
@@ -206,7 +211,7 @@ const SERVER_OPTIONS: &[ConfigOption] = &[
     ),
     option(
         keys::LOG_LEVEL,
-        Kind::Text,
+        Kind::LogFilter,
         "info,actix_server=warn",
         "what is logged, as in `RUST_LOG`, which goes before it: `warn`, or `info,headwater_actors=debug`",
     ),
@@ -283,7 +288,6 @@ impl ConfigOption {
     /// Its type, for people.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
-            Kind::Text => "text",
             Kind::Path => "path",
             Kind::Flag => "flag",
             Kind::Integer(..) => "integer",
@@ -291,6 +295,7 @@ impl ConfigOption {
             Kind::Endpoint => "URL",
             Kind::Bytes => "memory size",
             Kind::Duration => "duration",
+            Kind::LogFilter => "log levels",
             Kind::Choice(_) => "choice",
             Kind::List => "list",
             Kind::Job(kind) => kind,
@@ -300,7 +305,7 @@ impl ConfigOption {
     /// What would be right in place of `value`, if it is wrong. Those of jobs are checked together, elsewhere.
     pub fn expected_instead_of(&self, value: &str) -> Option<String> {
         let is_right = match self.kind {
-            Kind::Text | Kind::Path => !value.is_empty(),
+            Kind::Path => !value.is_empty(),
             Kind::List | Kind::Job(_) => true,
             Kind::Flag => matches!(value, "true" | "false"),
             Kind::Integer(min, max) => value.parse().is_ok_and(|number: u64| (min..=max).contains(&number)),
@@ -308,6 +313,7 @@ impl ConfigOption {
             Kind::Endpoint => value.parse::<Endpoint>().is_ok(),
             Kind::Bytes => parse_memory_bytes(value).is_some_and(|bytes| bytes > 0),
             Kind::Duration => parse_duration_ms(value).is_some_and(|duration| duration > 0),
+            Kind::LogFilter => filter::parse(value).is_some(),
             Kind::Choice(choices) => choices.contains(&value),
         };
         (!is_right).then(|| match self.kind {
@@ -317,6 +323,7 @@ impl ConfigOption {
             Kind::Endpoint => "an address such as `http://127.0.0.1:4318`".to_owned(),
             Kind::Bytes => "a memory size such as `64 mb`".to_owned(),
             Kind::Duration => "a duration such as `10 s`".to_owned(),
+            Kind::LogFilter => filter::EXPECTED.to_owned(),
             Kind::Choice(choices) => {
                 let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
                 format!("one of {}", quoted.join(", "))

@@ -16,6 +16,7 @@ use headwater_core::{
     graph::JobVertex,
     ids::CheckpointId,
     key_group::{key_group, key_groups_of, subtask_of},
+    secret::HIDDEN,
     shown::{Json, Redaction, Shown},
 };
 use headwater_state::look::{Entry, KeyMatch, KeyedSnapshot, Position, StateDescription, StateQuery};
@@ -74,8 +75,15 @@ fn digits(bytes: &[u8]) -> String {
     })
 }
 
-/// Bytes that cannot be decoded.
-pub(super) fn hex(bytes: &[u8], reason: &str) -> Shown {
+/// Bytes that cannot be decoded. What is to be redacted cannot be found in them.
+pub(super) fn hex(bytes: &[u8], reason: &str, redaction: &Redaction) -> Shown {
+    if redaction.has_names() {
+        let note = format!(
+            "its {} bytes are not shown, since there are fields to be redacted: {reason}",
+            bytes.len()
+        );
+        return Shown { json: format!("\"{HIDDEN}\""), note: Some(note) };
+    }
     let shown = &bytes[..bytes.len().min(HEX_BYTES_MAX)];
     let cut = if shown.len() < bytes.len() { format!(", of {} bytes", bytes.len()) } else { String::new() };
     let json = serde_json::Value::from(format!("0x{}", digits(shown))).to_string();
@@ -247,15 +255,16 @@ impl Request<'_> {
         let redaction = self.redaction;
         let (shown_key, shown_value) = match description {
             Some(StateDescription { form, .. }) => (
-                form.show_key(key, redaction, VALUE_BYTES_MAX).unwrap_or_else(|why| hex(key, &why)),
+                form.show_key(key, redaction, VALUE_BYTES_MAX)
+                    .unwrap_or_else(|why| hex(key, &why, redaction)),
                 form.show_value(key, value, redaction, VALUE_BYTES_MAX)
-                    .unwrap_or_else(|why| hex(value, &why)),
+                    .unwrap_or_else(|why| hex(value, &why, redaction)),
             ),
             None if *is_undivided => {
                 let why = format!("its entries cannot be told apart, {why_not}");
-                (Shown { json: "null".to_owned(), note: None }, hex(value, &why))
+                (Shown { json: "null".to_owned(), note: None }, hex(value, &why, redaction))
             }
-            None => (hex(key, why_not), hex(value, why_not)),
+            None => (hex(key, why_not, redaction), hex(value, why_not, redaction)),
         };
         let namespace = match description.and_then(|description| description.namespace.as_ref()) {
             Some(show) => serde_json::from_value(show(*namespace)).unwrap_or(Json::Null),
@@ -275,5 +284,25 @@ impl Request<'_> {
             subtask,
             note: (!note.is_empty()).then_some(note),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_not_shown_where_fields_are_to_be_redacted() {
+        let shown = hex(b"Smith", "no code", &Redaction::default());
+        assert_eq!(
+            (shown.json.as_str(), shown.note.unwrap().as_str()),
+            ("\"0x536d697468\"", "shown as bytes: no code")
+        );
+        let shown = hex(b"Smith", "no code", &Redaction::new(["name"]));
+        assert_eq!(shown.json, "\"******\"");
+        assert_eq!(
+            shown.note.unwrap(),
+            "its 5 bytes are not shown, since there are fields to be redacted: no code"
+        );
     }
 }

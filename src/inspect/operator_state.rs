@@ -26,7 +26,7 @@ pub(super) fn undivided(snapshot: &SubtaskSnapshot) -> Vec<StatePart> {
 pub(super) fn entry(part: StatePart, subtask: u32, redaction: &Redaction) -> StateEntry {
     let Shown { json, note } = match &part.content {
         PartContent::Json(json) => show_json(json.as_bytes(), redaction, VALUE_BYTES_MAX),
-        PartContent::Bytes(bytes) => hex(bytes, "it is only known to the code that made it"),
+        PartContent::Bytes(bytes) => hex(bytes, "it is only known to the code that made it", redaction),
     };
     StateEntry {
         key: Json::Text(part.name),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use headwater_api::{LogBook, NewLine, dto::LogLine};
 use headwater_core::{
-    secret::{HIDDEN, hide_options, is_secret},
+    secret::{HIDDEN, hide, is_secret},
     time::{Clock, SystemClock},
 };
 use serde_json::Value;
@@ -39,7 +39,7 @@ impl Fields {
     fn set(&mut self, field: &Field, value: Value) {
         let shown = match value {
             _ if is_secret(field.name()) => Value::from(HIDDEN),
-            Value::String(text) => Value::from(hide_options(&text)),
+            Value::String(text) => Value::from(hide(&text)),
             other => other,
         };
         self.0.insert(field.name().to_owned(), shown);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_coordinator::view::{CheckpointStatus, CheckpointView, ExceptionView, JobSummary};
-use headwater_core::ids::JobId;
+use headwater_core::{ids::JobId, secret::hide};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -57,7 +57,7 @@ fn checkpoint<'a>(job: &JobSummary, view: &CheckpointView) -> Option<Span<'a>> {
     let error = match &view.status {
         CheckpointStatus::InProgress => return None,
         CheckpointStatus::Completed => None,
-        CheckpointStatus::Failed(failure) => Some(failure.to_string()),
+        CheckpointStatus::Failed(failure) => Some(hide(&failure.to_string()).into_owned()),
     };
     Some(Span {
         name: "checkpoint",
@@ -92,7 +92,7 @@ fn recovery<'a>(job: &JobSummary, view: &ExceptionView) -> Option<Span<'a>> {
         attributes: vec![
             ("headwater.actor", view.actor.as_str().into()),
             ("headwater.failure.kind", view.kind.as_str().into()),
-            ("exception.message", view.message.as_str().into()),
+            ("exception.message", hide(&view.message).into()),
             ("headwater.recovery.restored_checkpoint", restored.into()),
             ("headwater.recovery.tasks_restarted", recovery.tasks_restarted.into()),
             ("headwater.recovery.first_record_after_us", recovery.first_record_after_us.into()),

@@ -12,6 +12,7 @@ use headwater_core::{
     graph::{GraphError, JobEdge, JobGraph, JobVertex, Partitioning, VertexKind},
     ids::VertexId,
     options::JobOptions,
+    secret::hide_said,
 };
 
 /// Makes and opens the tasks of one vertex.
@@ -60,12 +61,16 @@ impl StreamGraph {
     pub(crate) fn new(plans: Vec<VertexPlan>, options: &JobOptions) -> Result<Self, GraphError> {
         let vertices: Vec<JobVertex> = (0u32..)
             .zip(&plans)
-            .map(|(id, plan)| JobVertex {
-                id: VertexId(id),
-                uid: plan.uid.clone().unwrap_or_else(|| format!("{id}-{}", slug(&plan.name))),
-                name: plan.name.clone(),
-                kind: plan.kind,
-                parallelism: plan.parallelism.unwrap_or(options.parallelism),
+            .map(|(id, plan)| {
+                // An address in it may have a password.
+                let name = hide_said(&plan.name);
+                JobVertex {
+                    id: VertexId(id),
+                    uid: plan.uid.clone().unwrap_or_else(|| format!("{id}-{}", slug(&name))),
+                    name: name.into_owned(),
+                    kind: plan.kind,
+                    parallelism: plan.parallelism.unwrap_or(options.parallelism),
+                }
             })
             .collect();
         let mut edges = Vec::new();

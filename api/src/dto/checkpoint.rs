@@ -3,6 +3,7 @@
 use headwater_coordinator::view::{CheckpointStatus, CheckpointSubtaskView, CheckpointView};
 use headwater_core::{
     options::{JobOptions, StateBackend},
+    secret::hide,
     time::TimestampMs,
 };
 use schemars::JsonSchema;
@@ -153,7 +154,7 @@ impl Checkpoint {
         let (status, failure) = match &checkpoint.status {
             CheckpointStatus::InProgress => ("IN_PROGRESS", None),
             CheckpointStatus::Completed => ("COMPLETED", None),
-            CheckpointStatus::Failed(failure) => ("FAILED", Some(failure.to_string())),
+            CheckpointStatus::Failed(failure) => ("FAILED", Some(hide(&failure.to_string()).into_owned())),
         };
         Self {
             id: checkpoint.id.0,

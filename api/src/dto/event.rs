@@ -1,7 +1,7 @@
 //! What happened to jobs, and when.
 
 use headwater_coordinator::view;
-use headwater_core::{ids::JobId, secret::hide_options, time::TimestampMs};
+use headwater_core::{ids::JobId, secret::hide, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ impl LogEvent {
             job: job.to_string(),
             at_ms: event.at_ms,
             kind: event.kind.as_str().to_owned(),
-            message: hide_options(&event.message).into(),
+            message: hide(&event.message).into(),
             by: event.by.clone(),
             actor: event.actor.clone(),
             checkpoint: event.checkpoint.map(|checkpoint| checkpoint.0),

@@ -1,7 +1,7 @@
 //! Failures and what came of them.
 
 use headwater_coordinator::view::ExceptionView;
-use headwater_core::{secret::hide_options, time::TimestampMs};
+use headwater_core::{secret::hide, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,7 @@ impl Exception {
             actor_name: exception.actor_name.clone(),
             attempt: exception.attempt,
             kind: exception.kind.as_str().to_owned(),
-            message: hide_options(&exception.message).into(),
+            message: hide(&exception.message).into(),
             detected_after_us: exception.detected_after_us,
             recovery: exception.recovery.as_ref().map(|recovery| Recovery {
                 restored_checkpoint: recovery.restored_checkpoint.map(|checkpoint| checkpoint.0),

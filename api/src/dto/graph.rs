@@ -1,7 +1,7 @@
 //! A job's plan, and what runs of it.
 
 use headwater_coordinator::view;
-use headwater_core::{graph::JobGraph, time::TimestampMs};
+use headwater_core::{graph::JobGraph, secret::hide, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +113,7 @@ impl Attempt {
             running_at_ms: attempt.running_at_ms,
             ended_at_ms: attempt.ended_at_ms,
             restored_checkpoint: attempt.restored_checkpoint.map(|checkpoint| checkpoint.0),
-            failure: attempt.failure.clone(),
+            failure: attempt.failure.as_deref().map(|failure| hide(failure).into()),
         }
     }
 }

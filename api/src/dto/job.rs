@@ -7,7 +7,7 @@ use headwater_core::{
     execution::InputMetrics,
     graph::{JobEdge, JobVertex, Partitioning, VertexKind},
     job::{ArgValue, Args},
-    secret::{HIDDEN, hide_options, is_secret},
+    secret::{HIDDEN, hide, is_secret},
     time::{MIN_WATERMARK, TimestampMs},
 };
 use schemars::JsonSchema;
@@ -299,7 +299,7 @@ impl Actor {
             name: actor.name.clone(),
             state: actor.state.to_owned(),
             restarts: actor.restarts,
-            last_failure: actor.last_failure.as_deref().map(|failure| hide_options(failure).into()),
+            last_failure: actor.last_failure.as_deref().map(|failure| hide(failure).into()),
         }
     }
 }
@@ -317,7 +317,7 @@ fn shown_args(args: &Args) -> BTreeMap<String, Value> {
         let value = match value {
             _ if is_secret(name) => Value::from(HIDDEN),
             // A script in SQL has the options of its tables.
-            ArgValue::Text(text) => Value::from(hide_options(text)),
+            ArgValue::Text(text) => Value::from(hide(text)),
             ArgValue::Float(number) => Value::from(*number),
             ArgValue::Integer(number) => Value::from(*number),
             ArgValue::Flag(flag) => Value::from(*flag),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_coordinator::view;
-use headwater_core::{secret::hide_options, time::TimestampMs};
+use headwater_core::{secret::hide, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -162,7 +162,7 @@ impl Slots {
 impl UnreadableJob {
     /// What clients see of `job`.
     pub fn of(job: &view::UnreadableJob) -> Self {
-        Self { id: job.id.clone(), reason: job.reason.clone() }
+        Self { id: job.id.clone(), reason: hide(&job.reason).into() }
     }
 }
 
@@ -187,7 +187,7 @@ impl JobSummary {
                 .filter(|(_, count)| *count > 0)
                 .map(|(state, count)| (state.as_str().to_owned(), *count))
                 .collect(),
-            failure: job.failure.as_deref().map(|failure| hide_options(failure).into()),
+            failure: job.failure.as_deref().map(|failure| hide(failure).into()),
             deletion: job
                 .deletion
                 .as_ref()

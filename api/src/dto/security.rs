@@ -46,9 +46,10 @@ pub struct AuditEntry {
     pub peer: String,
     /// Method and path; the query is left out but for `mode`.
     pub action: String,
-    /// The answer's status.
+    /// The answer's status; 0 if it was not waited for.
     pub status: u16,
-    /// `done`, `refused` by what the request is, `denied` for who sent it, or `failed`.
+    /// `done`, `refused` by what the request is, `denied` for who sent it, `failed`, or `unanswered`: the client hung up before
+    /// the answer, and it may have been done or not.
     pub outcome: String,
     /// What was made by it, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

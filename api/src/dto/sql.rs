@@ -1,5 +1,6 @@
 //! What is said of scripts in SQL.
 
+use headwater_core::secret::Secrets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,14 @@ pub struct SqlFault {
     pub column: Option<u64>,
     /// What would be right, if that is known.
     pub hint: Option<String>,
+}
+
+impl SqlFault {
+    /// The same without these secrets.
+    pub(crate) fn without(self, secrets: &Secrets) -> Self {
+        let hidden = |text: String| secrets.hide(&text).into_owned();
+        Self { message: hidden(self.message), hint: self.hint.map(hidden), ..self }
+    }
 }
 
 /// A place in a script, from 1; columns count characters.

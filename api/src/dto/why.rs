@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_coordinator::why;
-use headwater_core::time::TimestampMs;
+use headwater_core::{secret::hide, time::TimestampMs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ impl Why {
     /// What clients see of `diagnosis`.
     pub fn of(job: String, diagnosis: &why::Diagnosis, now_ms: TimestampMs) -> Self {
         let findings = diagnosis.findings.iter().map(Finding::of).collect();
-        Self { job, now_ms, summary: diagnosis.summary.clone(), findings }
+        Self { job, now_ms, summary: hide(&diagnosis.summary).into(), findings }
     }
 }
 
@@ -58,8 +58,8 @@ impl Finding {
         Self {
             kind: finding.kind.as_str().to_owned(),
             severity: finding.severity.as_str().to_owned(),
-            sentence: finding.sentence.clone(),
-            advice: finding.advice.clone(),
+            sentence: hide(&finding.sentence).into(),
+            advice: finding.advice.as_deref().map(|advice| hide(advice).into()),
             vertex: finding.subtask.map(|subtask| subtask.vertex.to_string()),
             subtask: finding.subtask.map(|subtask| subtask.to_string()),
             others: finding.others.iter().map(ToString::to_string).collect(),

@@ -50,11 +50,6 @@ pub(crate) fn severity(level: &str) -> Option<u8> {
 }
 
 impl LogFilter {
-    /// Only lines of this level and worse ones; `None` if there is no such level.
-    pub fn of_level(level: &str) -> Option<Self> {
-        Some(Self { severity: Some(severity(level)?), job: None })
-    }
-
     fn takes(&self, line: &LogLine) -> bool {
         let is_bad_enough =
             self.severity.is_none_or(|least| severity(&line.level).is_some_and(|it| it <= least));
@@ -236,7 +231,7 @@ mod tests {
         assert_eq!((seqs(&first), next), (vec![5_000, 5_001], 5_001), "the oldest");
         let (rest, next) = book.read(&all, Some(next), 2);
         assert_eq!((seqs(&rest), next), (vec![5_002, 9_000], 9_000));
-        let bad = LogFilter::of_level("WARN").unwrap();
+        let bad = LogFilter { severity: severity("WARN"), job: None };
         assert_eq!(seqs(&book.read(&bad, None, 10).0), [5_001, 5_002]);
         assert_eq!(
             book.read(&bad, Some(5_002), 10),

@@ -11,6 +11,7 @@ use headwater_core::{
     job::{JobSpec, JobStatus},
     key_group::hash_key,
     options::{JobOptions, nearest},
+    secret::Secrets,
     time::{Clock, SystemClock},
 };
 
@@ -97,7 +98,10 @@ async fn submit(
     };
     let accepted = match control.submit(spec.clone(), key, caller.0).await {
         Ok(accepted) => accepted,
-        Err(error) => return Err(refusal(error.into(), spec, &control, front_end).await),
+        Err(error) => {
+            let secrets = Secrets::of_job(&spec);
+            return Err(refusal(error.into(), spec, &control, front_end).await.without(&secrets));
+        }
     };
     let mut answer = HttpResponse::Created();
     answer.insert_header((header::LOCATION, format!("{API}/jobs/{}", accepted.job)));

@@ -4,33 +4,30 @@
 //! is written down, too, but only so much of it a minute: nobody can push out what matters by being denied often.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{DirBuilder, File},
+    io::{self, BufRead, BufReader},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::dto::{Audit, AuditEntry};
+use crate::{
+    dto::{Audit, AuditEntry},
+    rolling::{Rolling, RollingFile},
+};
 
-/// How many files are kept beside the one that is written.
-const FILES_KEPT: usize = 4;
+const FILES_MAX: u32 = 5;
 const DENIED_PER_MINUTE: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The audit log.
 #[derive(Debug)]
-pub struct AuditLog {
-    path: PathBuf,
-    bytes_max: u64,
-    state: Mutex<State>,
-}
+pub struct AuditLog(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    file: File,
-    bytes: u64,
+    file: RollingFile,
     next_seq: u64,
     /// When the present minute began, how many denials of it were written, and how many were not.
     minute: (Instant, u32, u64),
@@ -38,30 +35,19 @@ struct State {
 
 impl AuditLog {
     /// Opens the log at `path`; a file gets so many bytes.
-    pub fn open(path: &Path, bytes_max: u64) -> io::Result<Self> {
+    pub fn open(path: &Path, file_bytes_max: u64) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let file = append(path)?;
-        let bytes = file.metadata()?.len();
-        let last = [path.to_owned(), numbered(path, 1)]
-            .iter()
-            .find_map(|file| entries(file).ok().and_then(|entries| entries.last().map(|entry| entry.seq)));
-        let next_seq = last.map_or(1, |seq| seq + 1);
-        let state = State { file, bytes, next_seq, minute: (Instant::now(), 0, 0) };
-        let log = Self { path: path.to_owned(), bytes_max, state: Mutex::new(state) };
-        log.end_torn_line()?;
-        Ok(log)
+        let file = RollingFile::open(path, Rolling { file_bytes_max, files_max: FILES_MAX, mode: 0o600 })?;
+        let last_seq = |path: PathBuf| Some(entries(&path).ok()?.last()?.seq);
+        let next_seq = file.paths().find_map(last_seq).map_or(1, |seq| seq + 1);
+        let state = State { file, next_seq, minute: (Instant::now(), 0, 0) };
+        Ok(Self(Mutex::new(state)))
     }
 
-    /// What a killed process left unfinished must not spoil the next entry.
-    fn end_torn_line(&self) -> io::Result<()> {
-        let is_torn = fs::read(&self.path)?.last().is_some_and(|byte| *byte != b'\n');
-        if is_torn { self.lock().file.write_all(b"\n") } else { Ok(()) }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes an entry down; its number is given to it here. A disk that is full stops nobody from cancelling a job: then it is
@@ -85,36 +71,16 @@ impl AuditLog {
         state.next_seq += 1;
         let mut line = serde_json::to_string(&entry).expect("an entry has string keys");
         line.push('\n');
-        if let Err(error) = self.write(&mut state, line.as_bytes()) {
-            tracing::error!(path = %self.path.display(), entry = line.trim_end(), "the audit log cannot be written: {error}");
+        if let Err(error) = state.file.write(line.as_bytes()) {
+            tracing::error!(path = %state.file.path().display(), entry = line.trim_end(), "the audit log cannot be written: {error}");
         }
-    }
-
-    fn write(&self, state: &mut State, line: &[u8]) -> io::Result<()> {
-        if state.bytes > 0 && state.bytes + line.len() as u64 > self.bytes_max {
-            for number in (1..FILES_KEPT).rev() {
-                let from = numbered(&self.path, number);
-                if from.exists() {
-                    fs::rename(from, numbered(&self.path, number + 1))?;
-                }
-            }
-            fs::rename(&self.path, numbered(&self.path, 1))?;
-            state.file = append(&self.path)?;
-            state.bytes = 0;
-        }
-        state.file.write_all(line)?;
-        state.bytes += line.len() as u64;
-        Ok(())
     }
 
     /// The newest entries before number `before`, newest first.
     pub fn read(&self, limit: usize, before: Option<u64>) -> io::Result<Audit> {
         let before = before.unwrap_or(u64::MAX);
         let mut found: Vec<AuditEntry> = Vec::new();
-        let files = (0..=FILES_KEPT).map(|number| match number {
-            0 => self.path.clone(),
-            number => numbered(&self.path, number),
-        });
+        let files: Vec<PathBuf> = self.lock().file.paths().collect();
         for file in files {
             match entries(&file) {
                 Ok(entries) => found.extend(entries.into_iter().rev().filter(|entry| entry.seq < before)),
@@ -132,16 +98,6 @@ impl AuditLog {
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
-}
-
-fn numbered(path: &Path, number: usize) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{number}"));
-    PathBuf::from(name)
-}
-
 /// The entries of a file, oldest first. A line that is torn or foreign is passed over.
 fn entries(path: &Path) -> io::Result<Vec<AuditEntry>> {
     let lines = BufReader::new(File::open(path)?).split(b'\n');
@@ -150,6 +106,8 @@ fn entries(path: &Path) -> io::Result<Vec<AuditEntry>> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, io::Write};
+
     use super::*;
 
     fn entry(action: &str, outcome: &str) -> AuditEntry {
@@ -175,7 +133,7 @@ mod tests {
             // As after a restart, with a line that was torn.
             let log = AuditLog::open(&path, 4 * line_bytes).unwrap();
             log.record(entry(&format!("GET /{number:04}"), "done"));
-            append(&path).unwrap().write_all(b"{\"seq\":").unwrap();
+            File::options().append(true).open(&path).unwrap().write_all(b"{\"seq\":").unwrap();
         }
         let log = AuditLog::open(&path, 4 * line_bytes).unwrap();
         let audit = log.read(3, None).unwrap();
@@ -186,7 +144,7 @@ mod tests {
         assert_eq!((rest.entries[0].seq, rest.next), (37, None));
         assert!((8..37).contains(&rest.entries.len()), "{}", rest.entries.len());
         let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
-        assert_eq!(files, 1 + FILES_KEPT);
+        assert_eq!(files, FILES_MAX as usize);
     }
 
     #[test]

@@ -2,12 +2,7 @@
 
 use std::net::IpAddr;
 
-use actix_web::{
-    HttpRequest,
-    dev::ServiceRequest,
-    http::{Method, StatusCode, header},
-};
-use headwater_core::time::{Clock, SystemClock};
+use actix_web::{HttpRequest, dev::ServiceRequest, http::header};
 
 use super::{
     AllowedHosts, AuditLog, Authentication, Identity, Role, origin,
@@ -16,10 +11,7 @@ use super::{
     sessions::{Failures, Sessions},
     tokens::{Token, hash_of},
 };
-use crate::{
-    dto::AuditEntry,
-    problem::{Problem, ProblemKind},
-};
+use crate::problem::{Problem, ProblemKind};
 
 /// The cookie of a browser's session.
 pub(super) const COOKIE: &str = "headwater-session";
@@ -59,18 +51,20 @@ impl Gate {
             );
             return Err(Problem::new(ProblemKind::HostNotAllowed, detail));
         }
-        if !request.method().is_safe() {
-            origin::check(request, host)?;
-        }
         // As routes match it: a path may be written in several ways.
         let path = request.match_info().as_str();
-        let Some(needed) = roles::required(request.method(), path) else { return Ok(None) };
+        let needed = roles::required(request.method(), path);
+        if !request.method().is_safe() {
+            origin::check(request, host)?;
+        } else if needed.is_some() || path.starts_with("/api/") {
+            // Another site's page could not read the answer, but it would cost the same.
+            origin::check_site(headers)?;
+        }
+        let Some(needed) = needed else { return Ok(None) };
         let identity = self.identity(request.request())?.ok_or_else(login_required)?;
         if identity.role < needed {
-            let detail = format!(
-                "the token `{}` has the role `{}`: expected `{needed}`",
-                identity.name, identity.role
-            );
+            let name = identity.name.unwrap_or_default();
+            let detail = format!("the token `{name}` has the role `{}`: expected `{needed}`", identity.role);
             return Err(Problem::new(ProblemKind::NotPermitted, detail));
         }
         Ok(Some(identity))
@@ -79,7 +73,7 @@ impl Gate {
     /// Who sent a request, if it says so.
     pub(super) fn identity(&self, request: &HttpRequest) -> Result<Option<Identity>, Problem> {
         let Authentication::Tokens(tokens) = &self.authentication else {
-            return Ok(Some(Identity { name: "anyone".to_owned(), role: Role::Operate }));
+            return Ok(Some(Identity { name: None, role: Role::Operate }));
         };
         let headers = request.headers();
         if let Some(given) = origin::text(headers, header::AUTHORIZATION) {
@@ -116,60 +110,7 @@ impl Gate {
         if let Some(peer) = peer {
             self.failures.add(peer);
         }
-        Err(Problem::new(ProblemKind::WrongToken, "the token is not one of this server's")
-            .hint("`headwater token create NAME` on the server makes one"))
-    }
-
-    /// What will be written down of a request if it comes to that.
-    pub(super) fn entry_of(&self, request: &ServiceRequest) -> Option<AuditEntry> {
-        self.audit.as_ref()?;
-        let method = request.method();
-        let path = request.match_info().as_str();
-        let mode = request.query_string().split('&').find(|part| part.starts_with("mode="));
-        let query = mode.map_or_else(String::new, |mode| format!("?{mode}"));
-        Some(AuditEntry {
-            seq: 0,
-            at_ms: SystemClock.now_ms(),
-            who: None,
-            peer: peer_of(request.request()).map_or_else(String::new, |peer| peer.to_string()),
-            action: shortened(&format!("{method} {path}{query}")),
-            status: 0,
-            outcome: String::new(),
-            made: None,
-            left_out: None,
-        })
-    }
-
-    /// Writes down what changed something or shows what is in records, and whatever was denied.
-    pub(super) fn record(
-        &self,
-        entry: Option<AuditEntry>,
-        request: &HttpRequest,
-        status: StatusCode,
-        made: Option<String>,
-    ) {
-        use actix_web::HttpMessage;
-        let (Some(audit), Some(mut entry)) = (&self.audit, entry) else { return };
-        let path = request.match_info().as_str();
-        let is_denied = matches!(status.as_u16(), 401 | 403 | 421 | 429);
-        let is_asked_only = *request.method() == Method::POST && path.starts_with("/api/v1/sql/validate");
-        let is_of_note = is_denied
-            || (!request.method().is_safe() && !is_asked_only)
-            || roles::is_sensitive(request.method(), path);
-        if !is_of_note {
-            return;
-        }
-        entry.who = request.extensions().get::<Identity>().map(|identity| identity.name.clone());
-        entry.status = status.as_u16();
-        entry.outcome = match status {
-            _ if is_denied => "denied",
-            status if status.is_success() => "done",
-            status if status.is_client_error() => "refused",
-            _ => "failed",
-        }
-        .to_owned();
-        entry.made = made;
-        audit.record(entry);
+        Err(Problem::new(ProblemKind::WrongToken, "the token is not one of this server's"))
     }
 }
 
@@ -178,11 +119,10 @@ pub(super) fn login_required() -> Problem {
         ProblemKind::LoginRequired,
         "a token is needed: expected `Authorization: Bearer TOKEN` or a session",
     )
-    .hint("on the command line use `--token` or HEADWATER_TOKEN, on the page log in")
 }
 
-fn identity_of(token: Token) -> Identity {
-    Identity { name: token.name, role: token.role }
+pub(super) fn identity_of(token: Token) -> Identity {
+    Identity { name: Some(token.name), role: token.role }
 }
 
 pub(super) fn peer_of(request: &HttpRequest) -> Option<IpAddr> {
@@ -196,10 +136,4 @@ pub(super) fn cookie(request: &HttpRequest) -> Option<&str> {
         let (name, value) = cookie.trim().split_once('=')?;
         (name == COOKIE).then_some(value)
     })
-}
-
-/// A path that someone made up may be long.
-fn shortened(text: &str) -> String {
-    const CHARS_MAX: usize = 300;
-    text.chars().take(CHARS_MAX).collect()
 }

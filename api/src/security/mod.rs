@@ -13,6 +13,8 @@ mod gate;
 mod hosts;
 mod origin;
 pub(crate) mod peers;
+mod recording;
+mod records;
 mod roles;
 pub(crate) mod routes;
 mod sessions;
@@ -30,22 +32,18 @@ use actix_web::{
 };
 pub use audit::AuditLog;
 pub(crate) use gate::Gate;
-pub use hosts::AllowedHosts;
+pub(crate) use hosts::AllowedHosts;
 pub(crate) use origin::require_json;
 pub use tokens::{Role, Token, TokenError, TokenFile};
 
-use crate::{
-    caller::CallerName,
-    problem::{Problem, ProblemKind},
-};
+use self::recording::Recording;
+use crate::problem::{Problem, ProblemKind};
 
 /// Who may use a server.
 #[derive(Debug, Clone, Default)]
 pub enum Authentication {
-    /// Whoever reaches it, which must be nobody from another machine.
+    /// Whoever reaches it.
     #[default]
-    Loopback,
-    /// Whoever reaches it, from wherever.
     Anyone,
     /// Who has one of these tokens.
     Tokens(Arc<TokenFile>),
@@ -54,7 +52,8 @@ pub enum Authentication {
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) name: String,
+    /// The token's; nothing where none is needed.
+    pub(crate) name: Option<String>,
     pub(crate) role: Role,
 }
 
@@ -64,13 +63,14 @@ pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let entry = gate.entry_of(&request);
-    let response = match gate.check(&request) {
+    let checked = gate.check(&request);
+    let may_see_records =
+        checked.as_ref().ok().and_then(Option::as_ref).is_none_or(|identity| identity.role >= Role::Operate);
+    let mut recording = Recording::begin(&gate, &request, checked.is_err());
+    let response = match checked {
         Ok(identity) => {
             if let Some(identity) = identity {
-                if matches!(gate.authentication, Authentication::Tokens(_)) {
-                    request.extensions_mut().insert(CallerName(identity.name.clone()));
-                }
+                recording.iter_mut().for_each(|recording| recording.by(&identity));
                 request.extensions_mut().insert(identity);
             }
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
@@ -78,11 +78,19 @@ pub(crate) async fn guard(
         Err(problem) => Ok(request.into_response(problem.error_response())),
     };
     let response = response.map(|response| hang_up_on_refusal(held(&gate, response)));
-    let made = |response: &ServiceResponse<BoxBody>| {
-        response.headers().get(header::LOCATION).and_then(|at| at.to_str().ok()).map(str::to_owned)
-    };
+    let response = response.map(|response| match may_see_records {
+        true => response,
+        false => response.map_body(|_, body| records::without_records(body)),
+    });
     match &response {
-        Ok(response) => gate.record(entry, response.request(), response.status(), made(response)),
+        Ok(response) => {
+            if let Some(mut recording) = recording {
+                // Who logs in is known only now.
+                response.request().extensions().get().into_iter().for_each(|identity| recording.by(identity));
+                let made = response.headers().get(header::LOCATION).and_then(|at| at.to_str().ok());
+                recording.end(response.status(), made.map(str::to_owned));
+            }
+        }
         Err(error) => tracing::warn!("a request ended in an error: {error}"),
     }
     response

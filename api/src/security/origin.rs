@@ -18,12 +18,7 @@ pub(super) fn check(request: &impl HttpMessage, host: &str) -> Result<(), Proble
 
 /// Browsers name the origin of what they send; other clients need not.
 fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
-    let refuse = |what: String| Err(Problem::new(ProblemKind::CrossOrigin, what));
-    if let Some(site) = text(headers, header::HeaderName::from_static("sec-fetch-site"))
-        && !matches!(site, "same-origin" | "none")
-    {
-        return refuse(format!("the request came from a `{site}` page: expected this server's own"));
-    }
+    check_site(headers)?;
     // The scheme may have been another before a proxy; on one port of one host there is only one of them.
     let is_own = |origin: &str| {
         let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
@@ -31,9 +26,22 @@ fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     };
     match headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("unreadable")) {
         Some(origin) if !is_own(origin) => {
-            refuse(format!("the request came from `{origin}`: expected `{host}`, which this server is"))
+            let detail = format!("the request came from `{origin}`: expected `{host}`, which this server is");
+            Err(Problem::new(ProblemKind::CrossOrigin, detail))
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses what a browser says that another site's page had it send, or that a link there leads to. Browsers say so to servers on
+/// loopback and to those with TLS.
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), Problem> {
+    match text(headers, header::HeaderName::from_static("sec-fetch-site")) {
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(site) => {
+            let detail = format!("the request came from a `{site}` page: expected this server's own");
+            Err(Problem::new(ProblemKind::CrossOrigin, detail))
+        }
     }
 }
 

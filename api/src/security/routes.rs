@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     Authentication, Gate, Identity,
-    gate::{COOKIE, cookie},
+    gate::{COOKIE, cookie, identity_of},
     sessions::LIFETIME,
 };
 use crate::{
@@ -44,7 +44,7 @@ async fn login(gate: web::Data<Gate>, request: HttpRequest, payload: web::Payloa
     let id = gate.sessions.begin(token.hash).map_err(|error| {
         Problem::new(ProblemKind::StoreFailed, format!("no random numbers for a session: {error}"))
     })?;
-    let identity = Identity { name: token.name, role: token.role };
+    let identity = identity_of(token);
     request.extensions_mut().insert(identity.clone());
     Ok(HttpResponse::Ok()
         .insert_header((header::SET_COOKIE, set_cookie(&gate, &id, LIFETIME.as_secs())))
@@ -68,8 +68,7 @@ async fn session(gate: web::Data<Gate>, request: HttpRequest) -> Answer {
 fn session_of(gate: &Gate, identity: Option<Identity>) -> dto::Session {
     let login_required = matches!(gate.authentication, Authentication::Tokens(_));
     let role = identity.as_ref().map(|identity| identity.role);
-    // Without tokens everyone is the same, and nobody has a name.
-    let name = identity.map(|identity| identity.name).filter(|_| login_required);
+    let name = identity.and_then(|identity| identity.name);
     dto::Session { login_required, name, role }
 }
 

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use headwater_core::secret::TOKEN_PREFIX;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -21,7 +22,6 @@ use subtle::ConstantTimeEq;
 
 /// How often it is looked whether the file has changed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-const PREFIX: &str = "hw_";
 const NAME_BYTES_MAX: usize = 64;
 
 /// What someone may do.
@@ -166,7 +166,7 @@ impl TokenFile {
         }
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(TokenError::Random)?;
-        let token = format!("{PREFIX}{}", hex(&bytes));
+        let token = format!("{TOKEN_PREFIX}{}", hex(&bytes));
         tokens.push(Token { name: name.to_owned(), role, hash: hash_of(&token) });
         self.write(tokens)?;
         Ok(token)
@@ -206,11 +206,6 @@ impl TokenFile {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
             Known { tokens, stamp, checked_at: Instant::now() };
         Ok(())
-    }
-
-    /// Whose token this is.
-    pub fn verify(&self, token: &str) -> Option<Token> {
-        self.by_hash(&hash_of(token))
     }
 
     /// Whose token has this hash. Takes the same time for all.
@@ -301,17 +296,21 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
+    fn verified(file: &TokenFile, token: &str) -> Option<Token> {
+        file.by_hash(&hash_of(token))
+    }
+
     #[test]
     fn a_token_is_shown_once_and_only_its_hash_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("security/tokens");
         let (file, first) = TokenFile::open_or_create(&path).unwrap();
         let first = first.unwrap();
-        assert_eq!(file.verify(&first).unwrap().role, Role::Operate);
+        assert_eq!(verified(&file, &first).unwrap().role, Role::Operate);
         let reader = file.add("grafana", Role::Read).unwrap();
         let (again, none) = TokenFile::open_or_create(&path).unwrap();
-        assert_eq!((none, again.verify(&reader).unwrap().name.as_str()), (None, "grafana"));
-        assert_eq!(again.verify(&first[..first.len() - 1]), None);
+        assert_eq!((none, verified(&again, &reader).unwrap().name.as_str()), (None, "grafana"));
+        assert_eq!(verified(&again, &first[..first.len() - 1]), None);
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains(&first) && !text.contains(&first[3..]), "{text}");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -319,7 +318,7 @@ mod tests {
         assert!(file.add("grafana", Role::Read).unwrap_err().to_string().contains("there is one"));
         assert!(file.add("a b", Role::Read).is_err());
         assert!(file.remove("grafana").unwrap() && !file.remove("grafana").unwrap());
-        assert_eq!(file.verify(&reader), None);
+        assert_eq!(verified(&file, &reader), None);
     }
 
     #[test]
@@ -347,9 +346,9 @@ mod tests {
         let token = TokenFile::open(&path).unwrap().add("late", Role::Read).unwrap();
         let expire = || server.known.lock().unwrap().checked_at = Instant::now() - CHECK_INTERVAL;
         expire();
-        assert_eq!(server.verify(&token).unwrap().name, "late");
+        assert_eq!(verified(&server, &token).unwrap().name, "late");
         fs::remove_file(&path).unwrap();
         expire();
-        assert_eq!(server.verify(&token), None);
+        assert_eq!(verified(&server, &token), None);
     }
 }

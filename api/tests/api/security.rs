@@ -102,6 +102,32 @@ fn a_role_allows_what_it_says() {
 }
 
 #[test]
+fn what_is_quoted_of_a_record_is_for_whoever_may_see_records() {
+    let guarded = Guarded::start();
+    let [running, ..] = guarded.server.fake.ids();
+    let message = headwater_core::malformed::message("`in.csv`, byte 5", "expected BIGINT, found `Smith`");
+    guarded.server.fake.tell(running, &message);
+    let path = format!("/api/v1/jobs/{running}/events");
+    let told = |token: &str| guarded.with(token, "GET", &path).body;
+    assert!(told(&guarded.operate).contains("found `Smith`"));
+    let shown = told(&guarded.read);
+    assert!(shown.contains("malformed record at `in.csv`, byte 5: ******; to go on"), "{shown}");
+    assert!(!shown.contains("Smith") && serde_json::from_str::<serde_json::Value>(&shown).is_ok(), "{shown}");
+    // The same in what is followed.
+    let followed = |token: &str| {
+        let headers = [("Authorization", format!("Bearer {token}")), ("Last-Event-ID", "0-0".to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let mut stream = guarded.server.open("GET", "/api/v1/events", &headers, "");
+        read_until(&mut stream, |text| text.contains("event: overview"));
+        guarded.server.fake.tell(running, &message);
+        read_until(&mut stream, |text| text.contains("to go on without such records"))
+    };
+    assert!(followed(&guarded.operate).contains("found `Smith`"));
+    let shown = followed(&guarded.read);
+    assert!(shown.contains("byte 5: ******; to go on") && !shown.contains("Smith"), "{shown}");
+}
+
+#[test]
 fn the_page_logs_in_once_and_out_again() {
     let guarded = Guarded::start();
     let server = &guarded.server;
@@ -235,6 +261,49 @@ fn a_form_of_another_site_changes_nothing() {
     }
     assert_eq!(jobs(), before);
     assert_eq!(server.get(&format!("/api/v1/jobs/{running}")).json()["state"], "RUNNING");
+}
+
+#[test]
+fn a_page_of_another_site_makes_no_work_but_may_link_to_the_page() {
+    let server = TestServer::start(false);
+    for site in ["cross-site", "same-site"] {
+        for path in
+            ["/api/v1/jobs", "/api/v1/events", "/api/v1/logs/stream", "/%61pi/v1/overview", "/metrics"]
+        {
+            for method in ["GET", "HEAD"] {
+                let answer = server.send(method, path, &[("Sec-Fetch-Site", site)], "");
+                assert_eq!(answer.status, 403, "{method} {path}");
+            }
+        }
+        let link = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+        for path in ["/", "/jobs/0123", "/static/app.js", "/healthz"] {
+            assert_eq!(server.send("GET", path, &link, "").status, 200, "{path}");
+        }
+    }
+    for site in ["same-origin", "none"] {
+        assert_eq!(server.send("GET", "/api/v1/jobs", &[("Sec-Fetch-Site", site)], "").status, 200);
+    }
+}
+
+#[test]
+fn what_was_done_is_in_the_audit_log_even_if_its_client_did_not_wait() {
+    let guarded = Guarded::start();
+    let (server, operate) = (&guarded.server, guarded.operate.as_str());
+    let [running, ..] = server.fake.ids();
+    server.fake.hang();
+    let path = format!("/api/v1/jobs/{running}");
+    let bearer = format!("Bearer {operate}");
+    let client = server.open("PATCH", &format!("{path}?mode=cancel"), &[("Authorization", &bearer)], "");
+    until("the job is cancelled", || guarded.with(operate, "GET", &path).json()["state"] == "CANCELED");
+    // Resets the connection.
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    until("it is written down", || {
+        let audit = guarded.with(operate, "GET", "/api/v1/audit?limit=1").json();
+        let newest = &audit["entries"][0];
+        let action = format!("PATCH {path}?mode=cancel");
+        newest["action"] == action && newest["who"] == "admin" && newest["outcome"] == "unanswered"
+    });
 }
 
 #[test]

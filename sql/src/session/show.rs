@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::ObjectName;
+use headwater_core::secret::hide;
 
 use super::{Outcome, Session};
 use crate::{
@@ -64,7 +65,8 @@ impl Session {
                         })
                     })
                 };
-                Outcome::Text(self.history.iter().rev().find(is_its).cloned().unwrap_or_default())
+                let text = self.history.iter().rev().find(is_its).map(String::as_str);
+                Outcome::Text(hide(text.unwrap_or_default()).into_owned())
             }
         })
     }

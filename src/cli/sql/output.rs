@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use headwater_core::secret::places;
 use headwater_sql::{error::SqlError, preview::ShownRow};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -137,7 +138,7 @@ pub(super) fn json_of_error(error: &SqlError) -> Value {
     json!({ "error": { "message": error.message, "line": line, "column": column, "hint": error.hint } })
 }
 
-/// An error with its place in `text`, which comes from `name`: the line, and a caret below.
+/// An error with its place in `text`, which comes from `name`: the line, without secrets, and a caret below.
 pub(super) fn told(error: &SqlError, name: Option<&str>, text: &str) -> String {
     let mut told = String::from("error: ");
     if let Some(at) = error.location {
@@ -147,6 +148,7 @@ pub(super) fn told(error: &SqlError, name: Option<&str>, text: &str) -> String {
         });
     }
     told.push_str(&error.message);
+    let text = masked(text);
     let line = error
         .location
         .and_then(|at| Some((at, text.lines().nth(usize::try_from(at.line).ok()?.checked_sub(1)?)?)));
@@ -167,6 +169,14 @@ pub(super) fn told(error: &SqlError, name: Option<&str>, text: &str) -> String {
     told
 }
 
+/// A text with stars for every character of secrets, so that everything else stays in its place.
+fn masked(text: &str) -> String {
+    let places = places(text);
+    let is_hidden = |at: usize| places.iter().any(|place| place.contains(&at));
+    let shown = |(at, c): (usize, char)| if c != '\n' && is_hidden(at) { '*' } else { c };
+    text.char_indices().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use headwater_sql::{batch::RowKind, error::Location};
@@ -182,6 +192,11 @@ mod tests {
         let expected = "error: jobs.sql:2:10: table `typo` does not exist\n 2 |  '日本' FROM typo\n   |            ^\nhint: did you mean `type`?";
         assert_eq!(told(&error, Some("jobs.sql"), text), expected);
         assert!(told(&error, None, text).starts_with("error: line 2, column 10: "));
+        let text = "WITH ('a' = 'b', 'token' = 's3cr3t', x = 1)";
+        let told_of_option = told(&SqlError::new("x").at(Location { line: 1, column: 35 }), None, text);
+        let expected =
+            "\n 1 | WITH ('a' = 'b', 'token' = '******', x = 1)\n   |                                   ^";
+        assert!(told_of_option.ends_with(expected), "{told_of_option}");
         let nowhere = SqlError::new("x").at(Location { line: 9, column: 1 });
         assert_eq!(told(&nowhere, None, text), "error: line 9, column 1: x");
     }

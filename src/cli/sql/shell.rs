@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use headwater_core::options::JobOptions;
+use headwater_core::{options::JobOptions, secret::Secrets};
 use headwater_sql::{
     error::SqlError,
     parser::parse_script,
@@ -93,6 +93,8 @@ pub(super) struct Shell {
     pub client: Client,
     pub signals: Signals,
     pub format: Format,
+    /// Those of the statements so far: what goes wrong later may quote them.
+    pub secrets: Secrets,
     /// Whether every job is waited for.
     pub waits: bool,
     /// Whether what has nothing to show is confirmed.
@@ -102,11 +104,13 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn new(client: Client, format: Format) -> anyhow::Result<Self> {
         let session = Session::new(JobOptions::default());
-        Ok(Self { session, client, signals: Signals::listen()?, format, waits: false, is_interactive: false })
+        let (signals, secrets) = (Signals::listen()?, Secrets::default());
+        Ok(Self { session, client, signals, format, secrets, waits: false, is_interactive: false })
     }
 
     /// Executes the statements of a text.
     pub(super) fn execute(&mut self, text: &str) -> Result<Flow, Failure> {
+        self.secrets.add_text(text);
         if let Some(flow) = self.command(text)? {
             return Ok(flow);
         }

@@ -5,7 +5,10 @@ mod inspect;
 mod job;
 mod sql;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use data::{PROGRAMS, attempts, checkpoint};
 use headwater_api::{ControlPlane, LogBook, Reply, SqlFrontEnd};
@@ -42,6 +45,7 @@ struct State {
     jobs: Vec<Job>,
     chaos: bool,
     timing_out: bool,
+    hanging: bool,
     is_ready: bool,
     is_slow_to_delete: bool,
     started_at_ms: i64,
@@ -62,6 +66,7 @@ impl Fake {
             jobs: vec![running, finished, failed],
             chaos,
             timing_out: false,
+            hanging: false,
             is_ready: true,
             is_slow_to_delete: false,
             started_at_ms: now_ms - 9_400_000,
@@ -86,6 +91,11 @@ impl Fake {
     /// From now on nothing is answered in time.
     pub fn time_out(&self) {
         self.state().timing_out = true;
+    }
+
+    /// From now on jobs are cancelled, but that is never answered.
+    pub fn hang(&self) {
+        self.state().hanging = true;
     }
 
     /// Lets the running jobs process `elapsed_ms` worth of records and tells everyone.
@@ -224,7 +234,8 @@ impl ControlPlane for Fake {
             Ok(())
         });
         self.changed();
-        Box::pin(async { canceled })
+        let is_hanging = self.state().hanging;
+        Box::pin(async move { if is_hanging { pending().await } else { canceled } })
     }
 
     fn kill_actor<'a>(&'a self, job: JobId, actor: &'a str, _: Option<String>) -> Reply<'a, ()> {
