@@ -169,3 +169,16 @@ pub fn read_until(stream: &mut TcpStream, enough: impl Fn(&str) -> bool) -> Stri
     }
     text
 }
+
+/// Waits for something that nothing announces.
+pub fn until(what: &str, condition: impl Fn() -> bool) {
+    until_within(DEADLINE, what, condition);
+}
+
+pub fn until_within(patience: Duration, what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::yield_now();
+    }
+}

@@ -3,21 +3,24 @@
 //! `headwater`, too, whose jobs log in and fail.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+mod collector;
+mod scripts;
+mod server;
+
 use std::{
-    env,
-    fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, ExitCode, Stdio},
-    sync::{Arc, Mutex},
-    thread::{self, sleep},
-    time::{Duration, Instant},
+    env, fs,
+    process::{Command, ExitCode},
+    time::Duration,
 };
 
 use headwater::prelude::*;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+
+use self::{
+    collector::collector,
+    scripts::wrong_scripts,
+    server::{Server, headwater, until},
+};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -65,237 +68,6 @@ fn main() -> ExitCode {
         nothing_tells_secrets(format);
     }
     ExitCode::SUCCESS
-}
-
-fn headwater(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(args).current_dir(folder).env(AS_HEADWATER, "1").stdin(Stdio::null());
-    command.env("RUST_LOG", "trace").env_remove("RUST_BACKTRACE").env_remove("HEADWATER_TOKEN");
-    command
-}
-
-struct Server {
-    process: Child,
-    address: String,
-    token: String,
-    /// What must be nowhere, besides marked secrets.
-    hidden: Vec<String>,
-    folder: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    fn start(format: &str, collector: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        fs::write(path.join("h.toml"), "[rest]\nport = 0\n[security]\nauthentication = \"token\"\n").unwrap();
-        let made = headwater(path, &["token", "create", "me", "--role", "operate", "--data-dir", "data"]);
-        let token = { made }.output().unwrap().stdout;
-        let token = String::from_utf8(token).unwrap().trim().to_owned();
-        let out = |name: &str| Stdio::from(File::create(path.join(name)).unwrap());
-        let process = headwater(path, &["start", "--config", "h.toml", "--data-dir", "data", "--chaos"])
-            .args(["--log-format", format])
-            .env("HEADWATER_OTEL_ENDPOINT", format!("http://me:{MARK}-otel@{collector}"))
-            .stdout(out("stdout"))
-            .stderr(out("stderr"))
-            .spawn()
-            .unwrap();
-        let mut server =
-            Self { process, address: String::new(), token: token.clone(), hidden: vec![token], folder };
-        until("the server listens", || {
-            let line = server.written("stdout");
-            let url = line.lines().next()?.split([' ', ',']).find_map(|part| part.strip_prefix("http://"));
-            server.address = url?.trim_end_matches('/').to_owned();
-            Some(())
-        });
-        server
-    }
-
-    fn written(&self, name: &str) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap()).into_owned()
-    }
-
-    /// Nothing in a text is a secret.
-    fn check(&self, what: &str, text: &str) {
-        for hidden in forms(MARK).iter().chain(&self.hidden) {
-            if let Some(at) = text.find(hidden.as_str()) {
-                let (from, to) = (at.saturating_sub(300), (at + 300).min(text.len()));
-                let around = String::from_utf8_lossy(&text.as_bytes()[from..to]);
-                panic!("{what} tells a secret (`{hidden}`): … {around} …");
-            }
-        }
-    }
-
-    /// Head and body of an answer; of a stream what comes first.
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        head += &format!("Authorization: Bearer {}\r\nContent-Length: {}\r\n", self.token, body.len());
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        let mut chunk = vec![0; 64 << 10];
-        loop {
-            let length = stream.read(&mut chunk).unwrap();
-            bytes.extend_from_slice(&chunk[..length]);
-            let text = String::from_utf8_lossy(&bytes);
-            let is_first_of_stream = text.contains("text/event-stream") && text.contains("data:");
-            if length == 0 || (is_first_of_stream && text.ends_with("\n\n\r\n")) {
-                let (head, body) = text.split_once("\r\n\r\n").unwrap();
-                return (head.to_owned(), body.to_owned());
-            }
-        }
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let (head, body) = self.send("GET", path, &[], "");
-        self.check(path, &(head + &body));
-        serde_json::from_str(&body).unwrap_or_default()
-    }
-
-    fn post(&self, path: &str, body: &Value) -> (String, Value) {
-        let headers = [("Content-Type", "application/json"), ("Idempotency-Key", "s3cr3t-idempotency")];
-        // Without the key nothing would be a submission of its own.
-        let headers = if path == "/api/v1/jobs" { &headers[..1] } else { &headers[..] };
-        let (head, answer) = self.send("POST", path, headers, &body.to_string());
-        self.check(&format!("POST {path} {body}"), &(head.clone() + &answer));
-        (head, serde_json::from_str(&answer).unwrap_or_default())
-    }
-
-    fn client(&self, args: &[&str]) -> String {
-        let url = format!("http://{}", self.address);
-        let mut command = headwater(self.folder.path(), args);
-        let output = command.env("HEADWATER_TOKEN", &self.token).args(["--server", &url]).output().unwrap();
-        let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let told = told(&output.stdout) + &told(&output.stderr);
-        self.check(&format!("{args:?}"), &told);
-        told
-    }
-
-    fn submit(&self, how: &str) -> String {
-        let input = self.folder.path().join("data/files/input.txt");
-        let args = json!({
-            "password": format!("{MARK}-password of '{how}'"),
-            "api_key": format!("{MARK}-\"key\"-{how}"),
-            "endpoint": format!("db://me:{MARK}-of-address@db:1/{how}"),
-            "input": input.to_str().unwrap(),
-            "how": how,
-        });
-        let options = json!({ "execution.checkpointing.interval": "100 ms" });
-        let (_, answer) =
-            self.post("/api/v1/jobs", &json!({ "program": "leaky", "args": args, "options": options }));
-        answer["id"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        sleep(POLL);
-    }
-}
-
-/// How a text may be written: percent-encoding leaves ours as it is, base64 depends on what is before.
-fn forms(text: &str) -> Vec<String> {
-    let hex = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let base64 = (0..3).map(|before| {
-        let bytes = [vec![b' '; before], text.as_bytes().to_vec()].concat();
-        let whole = base64(&bytes[..bytes.len() / 3 * 3]);
-        // The first digits depend on what is before.
-        whole[if before == 0 { 0 } else { 4 }..].to_owned()
-    });
-    base64.chain([text.to_owned(), hex]).collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = |three: &[u8]| {
-        let number = three.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
-        [18, 12, 6, 0].map(|shift| char::from(DIGITS[number >> shift & 63]))
-    };
-    bytes.chunks_exact(3).flat_map(digits).collect()
-}
-
-/// An OpenTelemetry collector, and what it was sent.
-fn collector() -> (String, Arc<Mutex<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let collected = Arc::<Mutex<String>>::default();
-    let collecting = collected.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let collecting = collecting.clone();
-            thread::spawn(move || {
-                let mut reader = BufReader::new(stream);
-                while let Some(body) = body_of_request(&mut reader) {
-                    collecting.lock().unwrap().push_str(&String::from_utf8_lossy(&body));
-                    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").ok()?;
-                }
-                Some(())
-            });
-        }
-    });
-    (address, collected)
-}
-
-/// The next request's body. Its head may have the password: it is the collector's own.
-fn body_of_request(reader: &mut impl BufRead) -> Option<Vec<u8>> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        if line.trim().is_empty() {
-            let mut body = vec![0; length];
-            return reader.read_exact(&mut body).ok().map(|()| body);
-        }
-    }
-}
-
-/// Scripts that are wrong somewhere, with a secret in the place or near it.
-fn wrong_scripts() -> Vec<String> {
-    let table = |options: &str| {
-        format!("CREATE TABLE t (a INT) WITH ('connector' = 'datagen', {options}); SELECT * FROM t;")
-    };
-    let wrong_table = [
-        "'password' 's3cr3t-without-sign'",
-        "'password' = s3cr3t_without_quotes",
-        "'password' = 's3cr3t-unknown-option'",
-        "'password' = 's3cr3t-twice', 'password' = 's3cr3t-twice-2'",
-        "'rows-per-second' = 'postgres://me:s3cr3t-number@db/x'",
-        "\"password\" = \"s3cr3t-in-other-quotes\"",
-        "'rows-per-second' = '1' 'password' = 's3cr3t-behind'",
-        "'password' = 's3cr3t-without-end",
-        "password = 's3cr3t-bare-key'",
-    ];
-    let more = [
-        "SET 'api.token' = 's3cr3t-set';".to_owned(),
-        "SET 'api.token' 's3cr3t-set';".to_owned(),
-        "CREATE TABLE t (a INT) WITH ('connector' = 'filesystem', 'format' = 'csv', 'path' = 'ftp://me:s3cr3t-ftp@h/x'); \
-         INSERT INTO t SELECT a FROM t;"
-            .to_owned(),
-        "SELECT * FROM missing /*+ OPTIONS('secret' = 's3cr3t-hint') */;".to_owned(),
-        "SELECT a FROM (VALUES (1)) AS t (a) WHERE password = 's3cr3t-literal';".to_owned(),
-    ];
-    wrong_table.map(table).into_iter().chain(more).collect()
 }
 
 fn nothing_tells_secrets(format: &str) {
