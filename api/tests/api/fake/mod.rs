@@ -3,6 +3,7 @@
 mod data;
 mod inspect;
 mod job;
+mod moods;
 mod sql;
 
 use std::{
@@ -88,32 +89,12 @@ impl Fake {
         [0, 1, 2].map(|index| state.jobs[state.jobs.len() - 3 + index].details.summary.id)
     }
 
-    /// From now on nothing is answered in time.
-    pub fn time_out(&self) {
-        self.state().timing_out = true;
-    }
-
-    /// From now on jobs are cancelled, but that is never answered.
-    pub fn hang(&self) {
-        self.state().hanging = true;
-    }
-
     /// Lets the running jobs process `elapsed_ms` worth of records and tells everyone.
     pub fn advance(&self, elapsed_ms: u64) {
         for job in &mut self.state().jobs {
             job.advance(elapsed_ms);
         }
         self.changed();
-    }
-
-    /// Readiness, as it is asked for from outside.
-    pub fn set_ready(&self, is_ready: bool) {
-        self.state().is_ready = is_ready;
-    }
-
-    /// From now on deletions are under way for ever.
-    pub fn delete_slowly(&self) {
-        self.state().is_slow_to_delete = true;
     }
 
     /// Writes something down about a job and tells everyone.
