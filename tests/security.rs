@@ -51,13 +51,14 @@ fn told(output: &Output) -> String {
 
 impl Server {
     fn start(options: &[&str]) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), options)
+        Self::start_in(tempfile::tempdir().unwrap(), "off", options)
     }
 
-    fn start_in(folder: TempDir, options: &[&str]) -> Self {
+    fn start_in(folder: TempDir, log_level: &str, options: &[&str]) -> Self {
         fs::write(folder.path().join("h.toml"), "[rest]\nport = 0\n").unwrap();
         let mut process = headwater(&["start", "--config", "h.toml", "--data-dir", "data"])
             .args(options)
+            .env("RUST_LOG", log_level)
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -182,7 +183,7 @@ fn folders_of_older_data_are_closed_to_others() {
     }
     std::os::unix::fs::symlink("elsewhere", data.join("journal")).unwrap();
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
-    let server = Server::start_in(folder, &[]);
+    let server = Server::start_in(folder, "warn", &[]);
     let mode = |name: &str| {
         fs::metadata(server.folder.path().join("data").join(name)).unwrap().permissions().mode() & 0o777
     };
