@@ -6,7 +6,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{
             AtomicI64, AtomicU8, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
+            Ordering::{Acquire, Relaxed, Release, SeqCst},
             fence,
         },
     },
@@ -112,19 +112,20 @@ impl Clockwork {
         self.origin.elapsed().as_micros() as u64
     }
 
-    fn change(&self, change: impl FnOnce()) {
+    /// Changes what it shows, at the time that `change` is given. Who reads it whole has looked at the clock before that: otherwise
+    /// a reading could be ahead of the one that follows.
+    fn change(&self, change: impl FnOnce(u64)) {
         let sequence = self.sequence.load(Relaxed);
         self.sequence.store(sequence + 1, Relaxed);
-        fence(Release);
-        change();
+        fence(SeqCst);
+        change(self.now_us());
         self.sequence.store(sequence + 2, Release);
     }
 
     /// Begins an activity; when the one before it had begun. A wait for room that it interrupts has still been one.
     fn begin(&self, activity: ActivityKind, checkpoint: Option<CheckpointId>) -> (u8, u64) {
         let before = (self.activity.load(Relaxed), self.since_us.load(Relaxed));
-        let now_us = self.now_us();
-        self.change(|| {
+        self.change(|now_us| {
             if before.0 == ActivityKind::WaitingForRoom as u8 {
                 let waited_us = now_us.saturating_sub(before.1);
                 self.backpressured_us.store(self.backpressured_us.load(Relaxed) + waited_us, Relaxed);
@@ -138,9 +139,8 @@ impl Clockwork {
 
     /// Ends an activity and adds its time to `total`. What follows is a wait, which may have begun before.
     fn end(&self, total: &AtomicU64, waiting_since_us: Option<u64>) {
-        let now_us = self.now_us();
-        let taken_us = now_us.saturating_sub(self.since_us.load(Relaxed));
-        self.change(|| {
+        self.change(|now_us| {
+            let taken_us = now_us.saturating_sub(self.since_us.load(Relaxed));
             total.store(total.load(Relaxed) + taken_us, Relaxed);
             self.activity.store(ActivityKind::WaitingForInput as u8, Relaxed);
             self.checkpoint.store(0, Relaxed);
@@ -158,7 +158,7 @@ impl Clockwork {
             let (mut busy_us, mut backpressured_us) =
                 (self.busy_us.load(Relaxed), self.backpressured_us.load(Relaxed));
             let running_us = self.now_us();
-            fence(Acquire);
+            fence(SeqCst);
             let is_whole = sequence.is_multiple_of(2) && self.sequence.load(Relaxed) == sequence;
             if !is_whole && tries < READS_MAX {
                 tries += 1;
@@ -374,10 +374,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    };
+    use std::sync::{Arc, atomic::AtomicBool};
 
     use super::*;
 

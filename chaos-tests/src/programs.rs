@@ -33,6 +33,13 @@ pub const ARGS: &[ArgSpec] = &[
         default: None,
         required: true,
     },
+    ArgSpec {
+        name: "padding",
+        kind: ArgKind::Text,
+        help: "makes the job's record larger, and nothing else",
+        default: None,
+        required: false,
+    },
 ];
 
 /// One source; every vertex has the job's parallelism.

@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_filter_is_levels_and_nothing_else() {
         for right in
-            ["info", "WARN", "off", "info,actix_server=warn", "a::b=trace,c=off", "info,a[b{c=1,d}]=debug"]
+            ["info", "WARN", "off", "info,actix_server=warn", "a::b=trace,c=off", "info,a[b{c=1}]=debug"]
         {
             assert!(parse(right).is_some(), "{right}");
         }
